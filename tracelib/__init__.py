@@ -1,0 +1,96 @@
+"""Record programs that call language models as a graph; send feedback back through it; learn.
+
+    import tracelib as trace
+
+    agent = Agent()                        # a @trace.model with trainable nodes and bundles
+    reply = agent("Hola, soy Juan.")       # ordinary Python, recorded as it runs
+    reply.backward("Greet in Spanish")     # what was said reaches every parameter behind the reply
+
+Names are loaded on first use; importing this package imports none of the third parties.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Call": "tracelib.graph.call",
+    "ConstraintError": "tracelib.errors",
+    "ExceptionNode": "tracelib.graph.node",
+    "ExecutionError": "tracelib.errors",
+    "Feedback": "tracelib.feedback.feedback",
+    "Graph": "tracelib.graph.graph",
+    "Listener": "tracelib.graph.tracing",
+    "Message": "tracelib.llm.message",
+    "Model": "tracelib.llm.model",
+    "Module": "tracelib.graph.module",
+    "Node": "tracelib.graph.node",
+    "Parameter": "tracelib.graph.parameter",
+    "Remark": "tracelib.feedback.feedback",
+    "Reply": "tracelib.llm.model",
+    "Report": "tracelib.feedback.report",
+    "Text": "tracelib.graph.node",
+    "TraceError": "tracelib.errors",
+    "Update": "tracelib.graph.tracing",
+    "bind": "tracelib.graph.parameter",
+    "bundle": "tracelib.graph.bundle",
+    "define_feedback": "tracelib.feedback.rules",
+    "getattr": "tracelib.graph.operators:get_attribute",
+    "is_tracing": "tracelib.graph.tracing",
+    "listening": "tracelib.graph.tracing",
+    "model": "tracelib.graph.module",
+    "node": "tracelib.graph.node",
+    "pass_on": "tracelib.feedback.rules",
+    "stop_tracing": "tracelib.graph.tracing",
+    "wrap": "tracelib.graph.tracing",
+}
+"""Every public name and where it lives."""
+
+__all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0604 - strings all
+
+if TYPE_CHECKING:
+    from tracelib.errors import ConstraintError as ConstraintError
+    from tracelib.errors import ExecutionError as ExecutionError
+    from tracelib.errors import TraceError as TraceError
+    from tracelib.feedback.feedback import Feedback as Feedback
+    from tracelib.feedback.feedback import Remark as Remark
+    from tracelib.feedback.report import Report as Report
+    from tracelib.feedback.rules import define_feedback as define_feedback
+    from tracelib.feedback.rules import pass_on as pass_on
+    from tracelib.graph.bundle import bundle as bundle
+    from tracelib.graph.call import Call as Call
+    from tracelib.graph.graph import Graph as Graph
+    from tracelib.graph.module import Module as Module
+    from tracelib.graph.module import model as model
+    from tracelib.graph.node import ExceptionNode as ExceptionNode
+    from tracelib.graph.node import Node as Node
+    from tracelib.graph.node import Text as Text
+    from tracelib.graph.node import node as node
+    from tracelib.graph.operators import get_attribute as getattr  # noqa: A004
+    from tracelib.graph.parameter import Parameter as Parameter
+    from tracelib.graph.parameter import bind as bind
+    from tracelib.graph.tracing import Listener as Listener
+    from tracelib.graph.tracing import Update as Update
+    from tracelib.graph.tracing import is_tracing as is_tracing
+    from tracelib.graph.tracing import listening as listening
+    from tracelib.graph.tracing import stop_tracing as stop_tracing
+    from tracelib.graph.tracing import wrap as wrap
+    from tracelib.llm.message import Message as Message
+    from tracelib.llm.model import Model as Model
+    from tracelib.llm.model import Reply as Reply
+
+
+def __getattr__(name: str) -> Any:
+    where = _PUBLIC.get(name)
+    if where is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = where.partition(":")
+    found = globals()[name] = vars(importlib.import_module(module))[attribute or name]
+    return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,212 @@
+"""Every exception and warning of tracelib and its optimizers, in one tree.
+
+    TraceError
+      GraphError
+        ExecutionError        a recorded call failed; also an instance of the original's type
+        InPlaceError          a recorded value would have been changed in place (also TypeError)
+      ConstraintError         a Parameter refuses a value (also ValueError)
+        SignatureError        code whose signature is not the original's
+      StateError              saved parameters do not fit the program
+      RenderError             a picture could not be drawn
+      NoSourceError           source code that is needed is not there
+      ModelError
+        NoModelError          no model was named
+        MessageError          what was given is not a message (also TypeError)
+        ScriptEnded           a scripted model has no reply left
+        InvalidReply          a reply that is not what was asked for; quotes it
+        ModelCallError        the endpoint failed: status, code, request_id, attempts
+          RateLimited         429 that outlasted the retries
+          QuotaExceeded       429 or 402 that no retry mends
+          ModelTimeout        no answer in time
+          ModelUnavailable    no connection, or a 5xx that outlasted the retries
+          BadRequest          any other 4xx
+          MalformedReply      an answer that is no chat completion (also InvalidReply)
+      OptimizerError
+        ProposalError         an unusable proposal; quotes the reply
+        CodeExecutionRefused  running code that a model wrote was not allowed
+        BudgetExhausted       nothing more may be spent
+        JournalError          a journal belongs to another run or is damaged
+    TraceWarning (UserWarning)
+      MutationWarning         a call changed one of its arguments in place
+      SearchStoppedWarning    the search for nodes in an argument stopped at its limit
+      UnreachedWarning        feedback reached no parameter
+      ShadowedWarning         a node's own attribute hides one of its value
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracelib.graph.node import ExceptionNode
+
+
+class TraceError(Exception):
+    """Above every error of ours."""
+
+
+class GraphError(TraceError):
+    """Recording or reading a graph failed."""
+
+
+class ExecutionError(GraphError):
+    """A recorded call failed.
+
+    `__cause__` is the original exception, `exception_node` the node that stands for the result.
+    Where the original's memory layout allows, the error is an instance of its type as well, with
+    its arguments and attributes, so that `except ValueError` around the call still works.
+    """
+
+    exception_node: ExceptionNode
+
+
+class InPlaceError(GraphError, TypeError):
+    """A recorded value would have been changed in place."""
+
+
+class ConstraintError(TraceError, ValueError):
+    """A Parameter refuses a value; `parameter` and `value` say which."""
+
+    def __init__(self, message: str, parameter: Any = None, value: Any = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.value = value
+
+
+class SignatureError(ConstraintError):
+    """Proposed code does not have the signature of the function it replaces."""
+
+
+class StateError(TraceError):
+    """Saved parameters do not fit the program they are loaded into."""
+
+
+class RenderError(TraceError):
+    """A picture could not be drawn."""
+
+
+class NoSourceError(TraceError):
+    """Source code that is needed is not there, such as the standard library's in a zipped Python."""
+
+
+class ModelError(TraceError):
+    """Asking a language model failed."""
+
+
+class NoModelError(ModelError):
+    """No model was named, and none is configured."""
+
+
+class MessageError(ModelError, TypeError):
+    """What was given cannot be a message of a chat."""
+
+
+class ScriptEnded(ModelError):  # noqa: N818 - what happened, not what it is called
+    """A scripted model was asked more often than its script has replies."""
+
+
+class InvalidReply(ModelError):  # noqa: N818 - the seed's vocabulary: a reply, and what it is
+    """A model's reply is not what was asked for; `reply` holds it whole."""
+
+    def __init__(self, message: str, reply: str = "") -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+class ModelCallError(ModelError):
+    """The endpoint answered with an error, or not at all, after all attempts."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.attempts = attempts
+
+
+class RateLimited(ModelCallError):  # noqa: N818
+    """The endpoint kept answering 429."""
+
+
+class QuotaExceeded(ModelCallError):  # noqa: N818
+    """The account has no credit left; a retry would not help."""
+
+
+class ModelTimeout(ModelCallError):  # noqa: N818
+    """The endpoint did not answer in time."""
+
+
+class ModelUnavailable(ModelCallError):  # noqa: N818
+    """The endpoint could not be reached or kept failing."""
+
+
+class BadRequest(ModelCallError):  # noqa: N818
+    """The endpoint refused the request."""
+
+
+class MalformedReply(ModelCallError, InvalidReply):
+    """The endpoint answered, and not with a chat completion; `reply` holds the answer whole."""
+
+    def __init__(
+        self,
+        message: str,
+        reply: str = "",
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+    ) -> None:
+        ModelCallError.__init__(self, message, status=status, request_id=request_id, attempts=attempts)
+        self.reply = reply
+
+
+class OptimizerError(TraceError):
+    """An optimizer or trainer cannot go on."""
+
+
+class ProposalError(OptimizerError):
+    """A proposal cannot be used; `reply` holds the model's words, whole."""
+
+    def __init__(self, message: str, reply: str = "") -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+class CodeExecutionRefused(OptimizerError):  # noqa: N818
+    """Code written by a model would have run, and the user had not allowed it."""
+
+
+class BudgetExhausted(OptimizerError):  # noqa: N818
+    """The budget does not cover the next step; nothing was spent on it."""
+
+
+class JournalError(OptimizerError):
+    """A journal cannot be resumed: it belongs to another run, or is damaged."""
+
+
+class TraceWarning(UserWarning):
+    """Above every warning of ours."""
+
+
+class MutationWarning(TraceWarning):
+    """A recorded call changed one of its arguments in place."""
+
+
+class SearchStoppedWarning(TraceWarning):
+    """The search for nodes inside an argument stopped at its limit."""
+
+
+class UnreachedWarning(TraceWarning):
+    """Feedback reached no parameter."""
+
+
+class ShadowedWarning(TraceWarning):
+    """A node's own attribute hides an attribute of its value."""

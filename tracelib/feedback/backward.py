@@ -1,0 +1,114 @@
+"""Backward: feedback travels from an output to the parameters behind it; no other node is touched."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from tracelib.errors import GraphError, UnreachedWarning
+from tracelib.feedback.feedback import Feedback
+from tracelib.feedback.report import Report
+from tracelib.feedback.rules import Rule, passed
+from tracelib.graph.graph import Graph, ancestors, by_creation
+from tracelib.graph.links import links
+from tracelib.graph.node import Node, Packed
+from tracelib.graph.parameter import Parameter
+
+Inbox = dict[int, Feedback]
+
+
+def backward(output: Node[Any], feedback: Any = None, rule: Rule | None = None, visualize: bool = False) -> Any:
+    """Carry feedback to every parameter behind the output, and report whom it reached.
+
+    `feedback` may be text, a number, a dict, a dataclass, a numpy scalar or a `Feedback`. `rule`
+    replaces the default for operators that have none of their own. Parameters gather what they hear
+    until `zero_feedback`; nothing else changes, so it can be run again and for several outputs.
+    Time and memory are linear in nodes and edges. With `visualize=True` the graph with the feedback
+    is given as a `graphviz.Digraph` instead of the report. Warns (UnreachedWarning) when no
+    parameter was reached.
+    """
+    said = Feedback.of(feedback)
+    nodes = ancestors((output,), control=False)
+    if rule is None and not any(made._op is not None and made._op.rule is not None for made in nodes):
+        heard = _spread(nodes, said)
+    else:
+        heard = _sweep(nodes, output, said, rule)
+    for parameter, part in heard:
+        parameter.hear(part)
+    report = Report(Graph.behind(output), said, heard)
+    if not heard:
+        _warn(report)
+    return report.graph.to_dot(report=report) if visualize else report
+
+
+def _spread(nodes: list[Node[Any]], said: Feedback) -> tuple[tuple[Parameter[Any], Feedback], ...]:
+    """Where every operator passes all on, each parameter behind the output hears the one feedback."""
+    found = {id(p): p for p in map(_parameter_of, nodes) if p is not None}
+    return tuple((p, said) for p in sorted(found.values(), key=by_creation))
+
+
+def _parameter_of(made: Node[Any]) -> Parameter[Any] | None:
+    return made if isinstance(made, Parameter) else made._parameter
+
+
+def _sweep(
+    nodes: list[Node[Any]], output: Node[Any], said: Feedback, rule: Rule | None
+) -> tuple[tuple[Parameter[Any], Feedback], ...]:
+    """Children before parents, each node once; what a node heard is shared, never copied."""
+    inbox: Inbox = {id(output): said}
+    heard: dict[int, tuple[Parameter[Any], Feedback]] = {}
+    for made in sorted(nodes, key=by_creation, reverse=True):
+        got = inbox.pop(id(made), None)
+        if got is None:
+            continue
+        parameter = _parameter_of(made)
+        if parameter is not None:
+            before = heard.get(id(parameter))
+            heard[id(parameter)] = (parameter, got if before is None else before[1] | got)
+        elif made._op is not None:
+            _pass(made, got, made._op.rule or rule, inbox)
+    return tuple(sorted(heard.values(), key=lambda pair: pair[0]._seq))
+
+
+def _pass(made: Node[Any], got: Feedback, rule: Rule | None, inbox: Inbox) -> None:
+    given = got if rule is None else passed(made, got, rule)
+    if isinstance(given, dict):
+        _pass_by_name(made, given, inbox)
+    elif given is not None and given:
+        for kept in made._args:
+            if isinstance(kept, Node):
+                _deliver(inbox, kept, given)
+            elif type(kept) is Packed:
+                for inner in kept.nodes:
+                    _deliver(inbox, inner, given)
+        for kind, inner in made._extra.edges if made._extra is not None else ():
+            if kind != "control":
+                _deliver(inbox, inner, given)
+
+
+def _pass_by_name(made: Node[Any], given: dict[str, Feedback], inbox: Inbox) -> None:
+    sources = {link.name: link.source for link in links(made)}
+    unknown = [name for name in given if name not in sources]
+    if unknown:
+        raise GraphError(
+            f"the feedback rule of {made._op} names inputs that it has not: {', '.join(unknown)}; "
+            f"it has {', '.join(sources)}"
+        )
+    for name, said in given.items():
+        _deliver(inbox, sources[name], said)
+
+
+def _deliver(inbox: Inbox, to: Node[Any], said: Feedback) -> None:
+    before = inbox.get(id(to))
+    inbox[id(to)] = said if before is None else before | said
+
+
+def _warn(report: Report) -> None:
+    found = [p for p in map(_parameter_of, ancestors(report.graph.outputs)) if p is not None]
+    why = str(report.about(found)) if found else f"{report}\n  there is no parameter behind it"
+    warnings.warn(
+        f"{why}\nMake a value trainable with node(..., trainable=True) or @bundle(trainable=True), and let "
+        "the output be computed from it.",
+        UnreachedWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,221 @@
+"""The source of a trainable function: read, checked, compiled. Running it is the bundle's business."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import linecache
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tracelib.errors import GraphError, SignatureError
+from tracelib.graph.operator import find
+
+KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+class CodeSlot:
+    """A trainable function's code: its original source, and a function for each accepted source.
+
+    New code sees what the original saw: the globals of its module as they are when it runs, and the
+    variables of enclosing functions that the original used. Each source is compiled once, with real
+    line numbers; a compiled source is not run by compiling it.
+    """
+
+    def __init__(self, fn: types.FunctionType, owner: type | None = None) -> None:
+        self.fn = fn
+        self.owner = owner
+        self.original = source_of(fn)
+        self._functions: dict[str, Callable[..., Any]] = {self.original: fn}
+
+    def function(self, source: str) -> Callable[..., Any]:
+        """The function that `source` defines; raises SignatureError when it cannot stand in."""
+        found = self._functions.get(source)
+        if found is None:
+            found = self._functions[source] = self._compiled(source)
+        return found
+
+    def check(self, source: Any) -> str:
+        """`source` as it will be kept; raises SignatureError with the reason when it does not fit."""
+        if not isinstance(source, str):
+            raise SignatureError(f"code is text, the proposal is {type(source).__name__}", value=source)
+        source = textwrap.dedent(str.__str__(source)).strip("\n").rstrip()
+        self.function(source)
+        return source
+
+    def _compiled(self, source: str) -> Callable[..., Any]:
+        definition = self._definition(source)
+        self._compare(definition, source)
+        filename = f"<tracelib {self.fn.__name__} {hashlib.sha256(source.encode()).hexdigest()[:8]}>"
+        code = self._code(definition, filename, source)
+        if (code.co_flags ^ self.fn.__code__.co_flags) & KIND_FLAGS:
+            raise self._refused("it must stay a plain, async or generator function as it was", source)
+        made = types.FunctionType(code, self.fn.__globals__, self.fn.__name__, None, self._closure(code))
+        made.__defaults__, made.__kwdefaults__ = self.fn.__defaults__, self.fn.__kwdefaults__
+        made.__qualname__, made.__module__ = self.fn.__qualname__, self.fn.__module__
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        return made
+
+    def _definition(self, source: str) -> Definition:
+        try:
+            body = ast.parse(source).body
+        except (SyntaxError, ValueError, RecursionError) as error:
+            raise self._refused(f"it does not parse: {error}", source) from error
+        found = body[0] if len(body) == 1 else None
+        if self.fn.__name__ == "<lambda>":
+            if isinstance(found, ast.Expr) and isinstance(found.value, ast.Lambda):
+                return found.value
+            raise self._refused("it must be one lambda", source)
+        if isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return found
+        raise self._refused("it must be one function definition and nothing beside it", source)
+
+    def _compare(self, definition: Definition, source: str) -> None:
+        original = self._definition(self.original)
+        if isinstance(definition, ast.Lambda) or isinstance(original, ast.Lambda):
+            name, expected = "", ""
+        else:
+            name, expected = definition.name, original.name
+            if definition.decorator_list:
+                raise self._refused("it must have no decorators", source)
+        if name != expected:
+            raise self._refused(f"it must define {expected!r}, it defines {name!r}", source)
+        was, now = _arguments(original.args), _arguments(definition.args)
+        if was != now:
+            raise self._refused(f"its arguments must stay ({was}), they are ({now})", source)
+
+    def _code(self, definition: Definition, filename: str, source: str) -> types.CodeType:
+        """The code object of the definition, compiled inside scopes that give it its free variables."""
+        outer = ast.parse(f"def _outer({', '.join(n for n in self._free() if n != '__class__')}): pass")
+        scope = outer.body[0]
+        assert isinstance(scope, ast.FunctionDef)
+        statement = ast.Expr(definition) if isinstance(definition, ast.Lambda) else definition
+        owner = _owner_name(self.fn)
+        if owner is None:
+            scope.body = [statement]
+        else:
+            holder = ast.parse(f"class {owner}: pass").body[0]
+            assert isinstance(holder, ast.ClassDef)
+            holder.body = [statement]
+            scope.body = [holder]
+        try:
+            whole = compile(ast.fix_missing_locations(outer), filename, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            raise self._refused(f"it does not compile: {error}", source) from error
+        return next(c for c in _nested(whole) if c.co_name == self.fn.__name__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _slot_of, (self.fn.__module__, self.fn.__qualname__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CodeSlot:
+        return self
+
+    def _free(self) -> tuple[str, ...]:
+        return self.fn.__code__.co_freevars
+
+    def _closure(self, code: types.CodeType) -> tuple[types.CellType, ...]:
+        cells = dict(zip(self._free(), self.fn.__closure__ or (), strict=True))
+        if self.owner is not None:
+            cells.setdefault("__class__", types.CellType(self.owner))
+        return tuple(cells.get(name) or types.CellType() for name in code.co_freevars)
+
+    def _refused(self, reason: str, source: str) -> SignatureError:
+        return SignatureError(f"the proposed code of {self.fn.__name__} is refused: {reason}", value=source)
+
+
+def _slot_of(module: str, qualname: str) -> CodeSlot:
+    """The code slot of the trainable bundle of that name."""
+    found = find(module, qualname)
+    if found is None:
+        raise GraphError(
+            f"{module}.{qualname} cannot be unpickled: trainable code travels by the name of its function, "
+            "so define the function at the top of a module that the other process can import."
+        )
+    return CodeSlot(found.fn, getattr(found, "_owner", None))
+
+
+def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _nested(constant)
+
+
+def _owner_name(fn: types.FunctionType) -> str | None:
+    """The class whose body defines `fn`, which decides what `__name` means inside."""
+    *_, before, _name = ("<locals>", *fn.__qualname__.split("."))
+    return None if before == "<locals>" else before
+
+
+def _arguments(args: ast.arguments) -> str:
+    """The argument list without annotations, in one canonical form."""
+    bare = ast.parse(ast.unparse(ast.Lambda(args, ast.Constant(None)))).body[0]
+    for node in ast.walk(bare):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    assert isinstance(bare, ast.Expr)
+    return ast.unparse(bare)[len("lambda") : -len(": None")].strip()
+
+
+def source_of(fn: Any) -> str:
+    """The source of a function without its decorators, at the left margin.
+
+    Raises GraphError for what has no source to change: builtins, and functions that were made by
+    `exec` or typed at a plain prompt.
+    """
+    if not isinstance(fn, types.FunctionType):
+        raise GraphError(
+            f"trainable=True needs a Python function, got {type(fn).__name__}: wrap it in a def that calls it."
+        )
+    if fn.__name__ == "<lambda>":
+        return _lambda_source(fn)
+    block = textwrap.dedent(_block(fn))
+    try:
+        body = ast.parse(block).body
+    except SyntaxError:
+        return _unparsed(fn)
+    found = body[0]
+    assert isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)), ast.dump(found)
+    lines = block.splitlines()[found.lineno - 1 : found.end_lineno]
+    return "\n".join(lines)
+
+
+def _block(fn: types.FunctionType) -> str:
+    try:
+        return inspect.getsource(fn.__code__)
+    except (OSError, TypeError) as error:
+        raise GraphError(
+            f"trainable=True needs the source of {fn.__name__}, and there is none: define it in a file "
+            "or a notebook cell, not by exec or at a plain prompt."
+        ) from error
+
+
+def _unparsed(fn: types.FunctionType) -> str:
+    """The source of a function whose text cannot be moved to the margin (a string starts a line)."""
+    body = ast.parse("if True:\n" + _block(fn)).body[0]
+    assert isinstance(body, ast.If)
+    found = body.body[0]
+    assert isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef))
+    found.decorator_list = []
+    return ast.unparse(found)
+
+
+def _lambda_source(fn: types.FunctionType) -> str:
+    """The text of one lambda, told from its neighbours by the positions in its code."""
+    lines, _ = inspect.findsource(fn.__code__)
+    text = "".join(lines)
+    where = next(p for p in fn.__code__.co_positions() if p[0] is not None and p[2] is not None and p[3] != p[2])
+    for found in ast.walk(ast.parse(text)):
+        if isinstance(found, ast.Lambda) and _covers(found.body, where):
+            return ast.get_source_segment(text, found) or ""
+    raise GraphError(f"the source of the lambda at line {fn.__code__.co_firstlineno} was not found")
+
+
+def _covers(body: ast.expr, where: tuple[int | None, int | None, int | None, int | None]) -> bool:
+    last = (body.end_lineno, body.end_col_offset)
+    return (body.lineno, body.col_offset) <= (where[0], where[2]) and (where[1], where[3]) <= last  # type: ignore[operator]

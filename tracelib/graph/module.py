@@ -1,0 +1,189 @@
+"""Modules: objects whose parameters are found, named by their path, saved and loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tracelib.errors import CodeExecutionRefused, ConstraintError, GraphError, StateError
+from tracelib.graph.bundle import BoundBundle, Bundle
+from tracelib.graph.late import late
+from tracelib.graph.parameter import Parameter
+
+C = TypeVar("C", bound=type)
+
+CODE = "_code_parameters"
+"""Where a module keeps the code of its trainable methods, so that it is copied and pickled with it."""
+FORMAT = "tracelib parameters 1"
+
+
+class Module:
+    """Holds parameters: in attributes, lists, tuples, dicts and other modules, however deep.
+
+    A parameter without a name is called by its path (`layers.0.prompt`); one that is tied to
+    several places is listed once, by the first. Trainable methods have one code per instance.
+    A subclass with a `forward` method can be called.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        forward = getattr(self, "forward", None)
+        if forward is None:
+            raise GraphError(f"{type(self).__name__} cannot be called: give it a __call__ or a forward method")
+        return forward(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Parameter) and value._path is None:
+            value._path = name
+        object.__setattr__(self, name, value)
+
+    def parameters(self) -> list[Parameter[Any]]:
+        """Every parameter once, in the order of their paths' first appearance."""
+        return list(self.named_parameters().values())
+
+    def named_parameters(self) -> dict[str, Parameter[Any]]:
+        """Every parameter by its path; tied ones once."""
+        return named_parameters(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The parameters' values by path, as JSON values."""
+        return {path: late("state.encode")(p._own) for path, p in self.named_parameters().items()}
+
+    def load_state_dict(
+        self, state: Mapping[str, Any], allow_code_execution: bool = False, because: str = "loaded"
+    ) -> None:
+        """Take values by path: all of them or, with a StateError that lists what does not fit, none.
+
+        Code that is not what the user's source says will run when its function is called: it is
+        refused with CodeExecutionRefused unless `allow_code_execution` is set.
+        """
+        own = self.named_parameters()
+        fitting = _fitting(own, state, type(self).__name__)
+        changed = [path for path, value in fitting.items() if own[path].is_code and value != own[path].original]
+        if changed and not allow_code_execution:
+            raise CodeExecutionRefused(
+                f"the state holds code for {', '.join(changed)} that differs from the source of the program. "
+                "Read it, and load it with allow_code_execution=True to let it run in this process."
+            )
+        for path, value in fitting.items():
+            own[path].restore(value, because=because)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters as readable JSON, whole or not at all."""
+        text = json.dumps({"format": FORMAT, "parameters": self.state_dict()}, indent=2, ensure_ascii=False)
+        target = Path(path)
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        beside.write_text(text + "\n", encoding="utf-8")
+        os.replace(beside, target)
+
+    def load(self, path: str | os.PathLike[str], allow_code_execution: bool = False) -> None:
+        """Take the parameters from a file that `save` wrote; raises StateError when it does not fit."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise StateError(f"{path} is not JSON: {error}") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise StateError(f"{path} was not written by Module.save: its format is not {FORMAT!r}")
+        self.load_state_dict(content["parameters"], allow_code_execution, because=f"loaded from {path}")
+
+
+def _fitting(own: Mapping[str, Parameter[Any]], state: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The state's values as the parameters would hold them; StateError lists every misfit."""
+    problems = [f"{path} is missing" for path in own if path not in state]
+    problems += [f"{path} is unknown" for path in state if path not in own]
+    fitting = {}
+    for path in own:
+        if path in state:
+            try:
+                fitting[path] = late("state.decode")(own[path], state[path])
+            except ConstraintError as error:
+                problems.append(str(error))
+    if problems:
+        raise StateError(f"the state does not fit {name}: " + "; ".join(problems))
+    return fitting
+
+
+def named_parameters(root: Any) -> dict[str, Parameter[Any]]:
+    """The parameters in an object by path, each tied one once; paths become names of unnamed ones."""
+    found: dict[str, Parameter[Any]] = {}
+    met: set[int] = set()
+    stack: list[tuple[str, Any]] = [("", root)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, (Bundle, BoundBundle)):
+            if not value.trainable:
+                continue
+            value = value.parameter
+        if id(value) in met:
+            continue
+        met.add(id(value))
+        if isinstance(value, Parameter):
+            found[path] = value
+            if value._path is None:
+                value._path = path
+        else:
+            stack.extend(reversed(list(_children(path, value))))
+    return found
+
+
+def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What may hold parameters inside a value, with the path to each."""
+    prefix = f"{path}." if path else ""
+    if isinstance(value, Mapping):
+        yield from ((f"{prefix}{key}", item) for key, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        yield from ((f"{prefix}{i}", item) for i, item in enumerate(value))
+    elif isinstance(value, Module):
+        yield from ((f"{prefix}{name}", item) for name, item in _attributes(value))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from ((f"{prefix}{name}", item) for name, item in _own_attributes(value))
+
+
+def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
+    """Own attributes first, then those of the class; methods as bound, properties not run."""
+    own = dict(_own_attributes(module))
+    yield from own.items()
+    for kind in reversed(type(module).__mro__):
+        for name, value in vars(kind).items():
+            if name in own or name.startswith("__"):
+                continue
+            if isinstance(value, Bundle):
+                yield name, value.__get__(module, type(module))
+            elif isinstance(value, (Parameter, Module, list, tuple, dict)):
+                yield name, value
+
+
+def _own_attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    for name, item in getattr(value, "__dict__", {}).items():
+        if name != CODE:
+            yield name, item
+    for kind in type(value).__mro__:
+        names = vars(kind).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            if not name.startswith("__") and hasattr(value, name):
+                yield name, getattr(value, name)
+
+
+def instance_parameters(instance: Any) -> dict[str, Any] | None:
+    """Where a module keeps the code of its methods; None for an object that is no module."""
+    if not isinstance(instance, Module):
+        return None
+    kept: dict[str, Any] = instance.__dict__.setdefault(CODE, {})
+    return kept
+
+
+def model(cls: C) -> C:
+    """Make a class a Module: `@trace.model class Agent: ...`.
+
+    Its instances have `parameters()`, `save` and `load`; nothing else of the class changes. It keeps
+    its name and place, so instances pickle.
+    """
+    if not isinstance(cls, type):
+        raise GraphError(f"@model decorates a class, got {type(cls).__name__}: {cls!r}")
+    if issubclass(cls, Module):
+        return cls
+    body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls)(cls.__name__, (cls, Module), body)  # type: ignore[return-value]

@@ -1,0 +1,126 @@
+"""Operators: what was applied to make a node. A function's signature and words are read when asked for."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+class Operator:
+    """A function as the graph knows it: its name, its words, its parameter names.
+
+    It compares equal to its name, so `node.op == "add"` reads well; library code compares operators
+    by identity. `rule` is the feedback rule of this operator, or None for the default.
+    """
+
+    __slots__ = ("__weakref__", "_names", "_tail", "description_given", "fn", "name", "receiver", "rule")
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any] | None = None,
+        description: str | None = None,
+        names: tuple[str, ...] | None = None,
+        receiver: bool = False,
+    ) -> None:
+        self.name = name
+        self.fn = fn
+        self.description_given = description
+        self.receiver = receiver
+        self.rule: Callable[..., Any] | None = None
+        self._names = names
+        self._tail: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str | None:
+        """What the user said the operator does, else its docstring, else None."""
+        if self.description_given is not None:
+            return self.description_given
+        doc = getattr(self.fn, "__doc__", None)
+        return inspect.cleandoc(doc) if isinstance(doc, str) else None
+
+    def take_names(self, signature: inspect.Signature) -> None:
+        """Learn the parameter names: those before `*args`, and those after it."""
+        kinds = inspect.Parameter
+        fixed = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self._names = tuple(p.name for p in fixed if p.kind is not kinds.KEYWORD_ONLY)
+        self._tail = tuple(p.name for p in fixed if p.kind is kinds.KEYWORD_ONLY)
+
+    def input_names(self, count: int) -> list[str]:
+        """A name for each of `count` operands in the order the record keeps them."""
+        names = list(self._names or ())[: count - len(self._tail)]
+        starred = count - len(names) - len(self._tail)
+        return [*names, *(f"args[{i}]" for i in range(starred)), *self._tail]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.name == other
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<operator {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        where = (getattr(self.fn, "__module__", None), getattr(self.fn, "__qualname__", None))
+        return _restore, (self.name, self.description, self._names, self._tail, self.receiver, *where)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Operator:
+        return self
+
+
+BUILTIN: dict[str, Operator] = {}
+"""The operators of Python itself, by name; filled at import, never after."""
+
+
+def builtin(name: str, fn: Callable[..., Any], *names: str) -> Operator:
+    """The operator of Python called `name`."""
+    operator = BUILTIN[name] = Operator(name, fn, names=names)
+    return operator
+
+
+def _restore(
+    name: str,
+    description: str | None,
+    names: tuple[str, ...] | None,
+    tail: tuple[str, ...],
+    receiver: bool,
+    module: str | None,
+    qualname: str | None,
+) -> Operator:
+    """An operator from a pickle: the one of that name here, else one that knows its words only."""
+    if name in BUILTIN and module != "__main__":
+        return BUILTIN[name]
+    found = getattr(find(module, qualname), "op", None)
+    if isinstance(found, Operator):
+        return found
+    made = Operator(name, None, description, names, receiver)
+    made._tail = tail
+    return made
+
+
+def find(module: str | None, qualname: str | None) -> Any:
+    """What a module holds under a dotted name, as pickle looks it up; None where there is nothing."""
+    if module is None or qualname is None or "<" in qualname:
+        return None
+    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def name_of(fn: Any) -> str:
+    """A short name for any callable: `greet`, `lambda`, the class of a callable object."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    name = getattr(fn, "__name__", None) or type(fn).__name__
+    return "lambda" if name == "<lambda>" else str(name)

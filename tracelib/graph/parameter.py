@@ -1,0 +1,230 @@
+"""Parameters: trainable leaves. What a value may become is checked in constraint.py."""
+
+from __future__ import annotations
+
+import contextvars
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tracelib.errors import GraphError
+from tracelib.graph import operators
+from tracelib.graph.late import late
+from tracelib.graph.node import ATOMS, Node, Packed, Value, new
+from tracelib.graph.tracing import Update, ears, next_place, tell
+
+if TYPE_CHECKING:
+    from tracelib.graph.code import CodeSlot
+
+T = TypeVar("T")
+
+bound: contextvars.ContextVar[dict[int, Reading] | None] = contextvars.ContextVar(
+    "tracelib_bound", default=None
+)
+"""Values that parameters have in this context instead of their own, by identity."""
+
+
+class Reading(Value[Any]):
+    """A Parameter's value as some calls saw it: what the record keeps when the Parameter changes."""
+
+    __slots__ = ("_parameter",)
+
+    @property
+    def _name(self) -> str | None:  # type: ignore[override]
+        return self._parameter._name or self._parameter._path  # type: ignore[no-any-return]
+
+    @property
+    def _description(self) -> str | None:  # type: ignore[override]
+        return self._parameter._description  # type: ignore[no-any-return]
+
+
+def _reading(parameter: Parameter[Any], value: Any) -> Reading:
+    made: Any = new(Reading)
+    made._data = value
+    made._args = ()
+    made._op = None
+    made._seq = parameter._seq
+    made._caller = None
+    made._parameter = parameter
+    return made  # type: ignore[no-any-return]
+
+
+class Parameter(Node[T]):
+    """A trainable value: optimizers read what was said to it and propose another.
+
+    `constraint` is free text for a model, or a type checked with pydantic. The feedback gathered by
+    backward is `feedback`, in the order it was said, each remark once, until `zero_feedback`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_code",
+        "_constraint",
+        "_description",
+        "_feedback",
+        "_name",
+        "_own",
+        "_path",
+        "_reading",
+        "_seq",
+    )
+
+    _live = True
+    _args = ()
+    _op = None
+    _caller = None
+    _own: T
+    _code: CodeSlot | None
+    _path: str | None
+
+    def __init__(
+        self,
+        value: T,
+        name: str | None = None,
+        description: str | None = None,
+        constraint: Any = None,
+        code: CodeSlot | None = None,
+    ) -> None:
+        if isinstance(value, Node):
+            name, description = name or value._name, description or value._description
+            value = value._data
+        if type(value) not in ATOMS and type(late("seen")(value)[0]) is Packed:
+            raise GraphError(
+                f"a Parameter holds one plain value, but this {type(value).__name__} holds nodes: make its "
+                "parts trainable (`[node(..., trainable=True), ...]`) or give plain values."
+            )
+        self._own = value
+        self._name = name
+        self._path = None
+        self._description = description
+        self._constraint = constraint
+        self._code = code
+        self._feedback: Any = None
+        self._reading: weakref.ref[Reading] | None = None
+        self._seq = next_place()
+
+    @property
+    def _data(self) -> T:  # type: ignore[override]
+        bindings = bound.get()
+        if bindings is not None:
+            reading = bindings.get(id(self))
+            if reading is not None:
+                return reading._data  # type: ignore[no-any-return]
+        return self._own
+
+    def _reading_now(self) -> Reading:
+        """The value as of now and here, as the record keeps it; one object for as long as it lasts."""
+        bindings = bound.get()
+        if bindings is not None and id(self) in bindings:
+            return bindings[id(self)]
+        reading = None if self._reading is None else self._reading()
+        if reading is None:
+            reading = _reading(self, self._own)
+            self._reading = weakref.ref(reading)
+        return reading
+
+    @property
+    def name(self) -> str:
+        """The name the user gave, else the path in the module that holds it, else its type's name."""
+        return self._name or self._path or type(self._own).__name__
+
+    @property
+    def constraint(self) -> Any:
+        """What the value may become: free text, a type for pydantic, or None for its present type."""
+        return self._constraint
+
+    @property
+    def feedback(self) -> Any:
+        """What was said since `zero_feedback`, as a `Feedback`."""
+        return late("Parameter.feedback") if self._feedback is None else self._feedback
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the value is the source of a trainable bundle."""
+        return self._code is not None
+
+    @property
+    def original(self) -> str | None:
+        """The source as the user wrote it, for code; None for values."""
+        return None if self._code is None else self._code.original
+
+    def check(self, value: Any) -> T:
+        """`value` as this Parameter would hold it.
+
+        Raises ConstraintError, or SignatureError for code, with the reason; nothing is changed.
+        """
+        return late("Parameter.check")(self, value)  # type: ignore[no-any-return]
+
+    def update(self, value: Any, because: str = "", by: str = "") -> Update:
+        """Check `value` and take it. Graphs recorded before keep the value that they saw."""
+        return self._take(self.check(value), because, by)
+
+    def restore(self, value: T, because: str = "", by: str = "") -> Update:
+        """Take a value that this Parameter has held before, without checking it again."""
+        return self._take(value, because, by)
+
+    def _take(self, value: T, because: str, by: str) -> Update:
+        update = Update(self, self._own, value, because, by)
+        self._own = value
+        self._reading = None
+        if ears:
+            tell("parameter_updated", update)
+        return update
+
+    def zero_feedback(self) -> None:
+        """Forget what was said."""
+        self._feedback = None
+
+    def hear(self, feedback: Any) -> None:
+        """Add feedback to what was said before, each remark once."""
+        self._feedback = feedback if self._feedback is None else self._feedback | feedback
+
+    def detach(self) -> Node[T]:
+        return self._reading_now().detach()
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def __repr__(self) -> str:
+        return f"<Parameter {self.name}={self._data!r}>"
+
+
+class bind:  # noqa: N801 - reads as a statement: `with bind({...}):`
+    """Give Parameters other values in this thread or task only: `with bind({prompt: "Be brief"}):`.
+
+    Several candidates can so run at once; the Parameters themselves are not touched. Values are
+    taken as they are: `Parameter.check` says whether they fit. Inner bindings win.
+    """
+
+    def __init__(self, values: Mapping[Any, Any]) -> None:
+        for parameter in values:
+            if not isinstance(parameter, Parameter):
+                raise GraphError(
+                    f"bind needs Parameters as keys, got {parameter!r}: "
+                    "look them up with module.named_parameters()[name]."
+                )
+        self._readings = {id(p): _reading(p, v) for p, v in values.items()}
+
+    def __enter__(self) -> bind:
+        self._token = bound.set({**(bound.get() or {}), **self._readings})
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        bound.reset(self._token)
+
+
+def _delegate(method: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator of Node on the Parameter's present value, which is what the record keeps."""
+
+    def on_reading(self: Parameter[Any], *args: Any) -> Any:
+        return method(self._reading_now(), *args)
+
+    on_reading.__name__ = method.__name__
+    on_reading.__qualname__ = f"Parameter.{method.__name__}"
+    return on_reading
+
+
+for _name, _method in operators.methods():
+    if _name != "__hash__":
+        setattr(Parameter, _name, _delegate(_method))
+

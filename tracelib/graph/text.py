@@ -1,0 +1,121 @@
+"""Strings that know where they came from: every method of `str` on a Text.
+
+What gives strings gives Text; what gives numbers or truths gives plain ones, so that a Text can be
+handed to any library as the `str` it is, and is noted as a read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tracelib.graph.containers import plain, seen
+from tracelib.graph.failure import failed_operation, root_of
+from tracelib.graph.node import ATOMS, Text, record
+from tracelib.graph.operator import BUILTIN, Operator, builtin
+from tracelib.graph.operators import binary, operate, reflected
+from tracelib.graph.tracing import heard
+
+GIVING_TEXT = (
+    "capitalize", "casefold", "center", "expandtabs", "format", "format_map", "join", "ljust", "lower",
+    "lstrip", "removeprefix", "removesuffix", "replace", "rjust", "rstrip", "strip", "swapcase", "title",
+    "translate", "upper", "zfill",
+)  # fmt: skip
+GIVING_TEXTS = ("partition", "rpartition", "rsplit", "split", "splitlines")
+GIVING_PLAIN = ("count", "encode", "find", "index", "rfind", "rindex")
+ASKING = (
+    "endswith", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower",
+    "isnumeric", "isprintable", "isspace", "istitle", "isupper", "startswith",
+)  # fmt: skip
+
+Method = Callable[..., Any]
+
+
+def giving_text(op: Operator, fn: Method) -> Method:
+    def method(self: Text, *args: Any, **kwargs: Any) -> Any:
+        kept, value = _applied(op, fn, self, args, kwargs)
+        return record(value, kept, op)
+
+    return method
+
+
+def giving_texts(op: Operator, fn: Method) -> Method:
+    """A plain list or tuple of Texts, each knowing the whole and its place in the list."""
+
+    def method(self: Text, *args: Any, **kwargs: Any) -> Any:
+        kept, parts = _applied(op, fn, self, args, kwargs)
+        return type(parts)(record(part, (*kept, i), op) for i, part in enumerate(parts))
+
+    return method
+
+
+def _applied(
+    op: Operator, fn: Method, self: Text, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], Any]:
+    values = (*args, *kwargs.values())
+    if ATOMS.issuperset(map(type, values)):
+        kept: tuple[Any, ...] = (self, *values)
+    else:
+        kept = (self, *(seen(value)[0] for value in values))
+        args, kwargs = plain(args), plain(kwargs)
+    try:
+        return kept, fn(self._data, *args, **kwargs)
+    except Exception as error:
+        raise failed_operation(op, kept, error) from root_of(error)
+
+
+def giving_plain(kind: str, fn: Method) -> Method:
+    def method(self: Text, *args: Any, **kwargs: Any) -> Any:
+        heard(kind, self)
+        return fn(self._data, *plain(args), **plain(kwargs))
+
+    return method
+
+
+def modulo(self: Text, values: Any) -> Any:
+    """`template % values`, with nodes anywhere in the values."""
+    return operate(BUILTIN["mod"], lambda template, found: template % found, self, values)
+
+
+def as_text(self: Text) -> str:
+    """The Text itself: it is a str already, and so keeps what it knows."""
+    return self
+
+
+def characters(self: Text) -> Iterator[Any]:
+    return (record(character, (self, i), BUILTIN["getitem"]) for i, character in enumerate(self._data))
+
+
+def install() -> None:
+    """Give Text every method of `str`."""
+    for name in GIVING_TEXT:
+        _set(name, giving_text(_operator(name), getattr(str, name)))
+    for name in GIVING_TEXTS:
+        _set(name, giving_texts(_operator(name), getattr(str, name)))
+    for name in GIVING_PLAIN:
+        _set(name, giving_plain("read", getattr(str, name)))
+    for name in ASKING:
+        _set(name, giving_plain("control", getattr(str, name)))
+    _set("__add__", binary(BUILTIN["add"], lambda x, y: x + y))
+    _set("__radd__", reflected(BUILTIN["add"], lambda x, y: x + y))
+    _set("__mod__", modulo)
+    _set("__rmod__", reflected(BUILTIN["mod"], lambda x, y: x % y))
+    _set("__str__", as_text)
+    _set("__iter__", characters)
+    _set("__hash__", str.__hash__)
+
+
+def _operator(name: str) -> Operator:
+    method = getattr(str, name)
+    return builtin(name, method, "x", *(("iterable",) if name == "join" else ()))
+
+
+def _set(name: str, method: Method) -> None:
+    if method is not str.__hash__:
+        method.__name__ = name
+        method.__qualname__ = f"Text.{name}"
+        method.__doc__ = getattr(getattr(str, name, None), "__doc__", None)
+    setattr(Text, name, method)
+
+
+install()

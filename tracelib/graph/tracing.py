@@ -1,0 +1,255 @@
+"""Where we are: whether we record, in which running call, and who listens. Knows no node's behaviour."""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import os
+import time
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from tracelib.errors import TraceWarning
+
+if TYPE_CHECKING:
+    from tracelib.graph.call import Call
+    from tracelib.graph.node import Node
+    from tracelib.graph.operator import Operator
+    from tracelib.graph.parameter import Parameter
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_places = itertools.count(1)
+next_place = _places.__next__
+"""Creation order of nodes over the whole process; drawing a number is atomic."""
+
+clock = time.perf_counter
+WALL = time.time() - time.perf_counter()
+"""Added to a clock reading it gives unix seconds, so that a call reads one clock and not two."""
+
+
+def start_after(place: float) -> None:
+    """Let nodes made from now on come after one that another process made."""
+    missing = int(place) - next_place() + 1
+    if missing > 0:
+        deque(itertools.islice(_places, missing), maxlen=0)
+
+
+CLOSED: Any = deque(maxlen=0)
+"""Takes the place of a finished frame's `inner`: what a background task appends is let go."""
+
+LOOSE_LIMIT = 32
+"""How many reads outside any call are remembered until the next call."""
+
+
+class Frame:
+    """A call while it runs, and afterwards its place in the call tree for the nodes made inside.
+
+    It never points to those nodes once the call has ended (`inner` is closed), so that a finished
+    graph has no cycles and is freed by reference counting alone.
+    """
+
+    __slots__ = ("__weakref__", "_id", "caller", "depth", "inner", "op", "place", "reads", "start")
+
+    op: Operator | None
+    caller: Frame | None
+    inner: list[Node[Any]]
+    reads: list[tuple[str, Node[Any]]] | None
+    place: int
+    start: float
+    depth: int
+    _id: str | None
+
+    def __init__(self, op: Operator | None, caller: Frame | None) -> None:
+        self.op = op
+        self.caller = caller
+        self.inner = []
+        self.reads = None
+        self.place = next_place()
+        self.start = clock()
+        self.depth = 0 if caller is None else caller.depth
+        self._id = None
+
+    @property
+    def id(self) -> str:
+        """The call's UUIDv7, made when first asked for from the time the call started."""
+        if self._id is None:
+            self._id = uuid7(self.start + WALL)
+        return self._id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.op, self.caller, self.place, self.start + WALL, self.id)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Frame:
+        return self
+
+
+def _restored(op: Operator | None, caller: Frame | None, place: int, age: float, known: str | None) -> Frame:
+    frame = Frame(op, caller)
+    frame.place, frame.start, frame._id, frame.inner = place, age - WALL, known, CLOSED
+    return frame
+
+
+OFF = Frame(None, None)
+"""The running call where nothing is recorded."""
+
+here: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("tracelib_here", default=None)
+loose: contextvars.ContextVar[tuple[tuple[str, weakref.ref[Any]], ...]] = contextvars.ContextVar(
+    "tracelib_loose", default=()
+)
+"""Reads made outside any call since the last call, weakly: possible dependencies of the next one."""
+
+
+def uuid7(seconds: float) -> str:
+    """A UUIDv7 (RFC 9562) for a moment in unix seconds."""
+    milliseconds = int(seconds * 1000) & ((1 << 48) - 1)
+    bits = int.from_bytes(os.urandom(10), "big")
+    value = milliseconds << 80 | 0x7 << 76 | (bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | bits & ((1 << 62) - 1)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def heard(kind: str, node: Node[Any]) -> None:
+    """Note that plain Python read `node`: as an input of the running call, else for the next call."""
+    frame = here.get()
+    if frame is None:
+        lasting = node if node._parameter is None else node._parameter
+        loose.set((*loose.get()[-LOOSE_LIMIT:], (kind, weakref.ref(lasting))))
+    elif frame is not OFF:
+        if node._live:
+            node = node._reading_now()
+        if frame.reads is None:
+            frame.reads = []
+        frame.reads.append((kind, node))
+
+
+class stop_tracing:  # noqa: N801 - reads as a statement: `with stop_tracing():`
+    """Inside `with stop_tracing():` nothing is recorded, in this thread and task only; it nests.
+
+    Bundles return the plain value there; an operation on nodes gives a node without parents.
+    """
+
+    def __enter__(self) -> stop_tracing:
+        self._token = here.set(OFF)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        here.reset(self._token)
+
+
+def is_tracing() -> bool:
+    """Whether calls made here and now are recorded."""
+    return here.get() is not OFF
+
+
+class _Wrapped:
+    """A function bound to the context it was wrapped in; pickled, it is the bare function."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self._fn = fn
+        self._context = contextvars.copy_context()
+        outer = here.get()
+        self._branch = None if outer is OFF else branch(outer)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._context.copy().run(self._run, *args, **kwargs)
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        if self._branch is not None:
+            here.set(self._branch)
+        return self._fn(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return _bare, (self._fn,)
+
+
+def _bare(fn: Callable[..., Any]) -> Callable[..., Any]:
+    return fn
+
+
+def branch(outer: Frame | None) -> Frame:
+    """A place in the call tree reserved now for work that runs later, in another thread."""
+    frame = Frame(None, outer)
+    frame.inner = CLOSED if outer is None else outer.inner
+    return frame
+
+
+def wrap(fn: Callable[P, R]) -> Callable[P, R]:
+    """`fn`, carrying this context into a thread of the user's own pool: `pool.submit(wrap(fn), x)`.
+
+    Calls made by it are then behind the running call, see bound parameters and `stop_tracing`, and
+    are ordered by where `wrap` was called, not by when the thread ran.
+    """
+    return _Wrapped(fn)
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """One change of a Parameter: `old` became `new`, `because` of a reason, `by` whom."""
+
+    parameter: Parameter[Any]
+    old: Any
+    new: Any
+    because: str = ""
+    by: str = ""
+
+
+class Listener(Protocol):
+    """Hears what is recorded. An exception it raises is warned about once and passed over."""
+
+    def call_started(self, frame: Frame) -> None: ...
+    def call_finished(self, call: Call) -> None: ...
+    def parameter_updated(self, update: Update) -> None: ...
+    def event(self, name: str, data: dict[str, Any]) -> None: ...
+
+
+ears: list[Listener] = []
+"""The listeners of the process: a list so that the call path can test it at the cost of one look."""
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[Listener]:
+    """Let `listener` hear everything recorded in the process until the block ends."""
+    ears.append(listener)
+    try:
+        yield listener
+    finally:
+        _remove(listener)
+
+
+def _remove(listener: Listener) -> None:
+    for i, ear in enumerate(ears):
+        if ear is listener:
+            del ears[i]
+            return
+
+
+def tell(method: str, *args: Any) -> None:
+    """Call `method` of each listener; a listener that fails is warned about and passed over."""
+    for listener in tuple(ears):
+        try:
+            getattr(listener, method)(*args)
+        except Exception as error:
+            _complain(listener, error)
+
+
+_complained: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _complain(listener: Listener, error: Exception) -> None:
+    if listener in _complained:
+        return
+    _complained.add(listener)
+    warnings.warn(f"listener {listener!r} failed and is passed over: {error!r}", TraceWarning, stacklevel=2)
+
+
+def notify_event(name: str, **data: Any) -> None:
+    """Tell the listeners that something named happened: a candidate, a score, a verdict."""
+    if ears:
+        tell("event", name, data)
