@@ -1,36 +1,36 @@
 """Every exception and warning of tracelib and its optimizers, in one tree.
 
-    TraceError
-      GraphError
-        ExecutionError        a recorded call failed; also an instance of the original's type
-        InPlaceError          a recorded value would have been changed in place (also TypeError)
-      ConstraintError         a Parameter refuses a value (also ValueError)
-        SignatureError        code whose signature is not the original's
-      StateError              saved parameters do not fit the program
-      RenderError             a picture could not be drawn
-      NoSourceError           source code that is needed is not there
-      ModelError
-        NoModelError          no model was named
-        MessageError          what was given is not a message (also TypeError)
-        ScriptEnded           a scripted model has no reply left
-        InvalidReply          a reply that is not what was asked for; quotes it
-        ModelCallError        the endpoint failed: status, code, request_id, attempts
-          RateLimited         429 that outlasted the retries
-          QuotaExceeded       429 or 402 that no retry mends
-          ModelTimeout        no answer in time
-          ModelUnavailable    no connection, or a 5xx that outlasted the retries
-          BadRequest          any other 4xx
-          MalformedReply      an answer that is no chat completion (also InvalidReply)
-      OptimizerError
-        ProposalError         an unusable proposal; quotes the reply
-        CodeExecutionRefused  running code that a model wrote was not allowed
-        BudgetExhausted       nothing more may be spent
-        JournalError          a journal belongs to another run or is damaged
-    TraceWarning (UserWarning)
-      MutationWarning         a call changed one of its arguments in place
-      SearchStoppedWarning    the search for nodes in an argument stopped at its limit
-      UnreachedWarning        feedback reached no parameter
-      ShadowedWarning         a node's own attribute hides one of its value
+TraceError
+  GraphError
+    ExecutionError        a recorded call failed; also an instance of the original's type
+    InPlaceError          a recorded value would have been changed in place (also TypeError)
+  ConstraintError         a Parameter refuses a value (also ValueError)
+    SignatureError        code whose signature is not the original's
+  StateError              saved parameters do not fit the program
+  RenderError             a picture could not be drawn
+  NoSourceError           source code that is needed is not there
+  ModelError
+    NoModelError          no model was named
+    MessageError          what was given is not a message (also TypeError)
+    ScriptEnded           a scripted model has no reply left
+    InvalidReply          a reply that is not what was asked for; quotes it
+    ModelCallError        the endpoint failed: status, code, request_id, attempts
+      RateLimited         429 that outlasted the retries
+      QuotaExceeded       429 or 402 that no retry mends
+      ModelTimeout        no answer in time
+      ModelUnavailable    no connection, or a 5xx that outlasted the retries
+      BadRequest          any other 4xx
+      MalformedReply      an answer that is no chat completion (also InvalidReply)
+  OptimizerError
+    ProposalError         an unusable proposal; quotes the reply
+    CodeExecutionRefused  running code that a model wrote was not allowed
+    BudgetExhausted       nothing more may be spent
+    JournalError          a journal belongs to another run or is damaged
+TraceWarning (UserWarning)
+  MutationWarning         a call changed one of its arguments in place
+  SearchStoppedWarning    the search for nodes in an argument stopped at its limit
+  UnreachedWarning        feedback reached no parameter
+  ShadowedWarning         a node's own attribute hides one of its value
 """
 
 from __future__ import annotations
@@ -65,12 +65,16 @@ class InPlaceError(GraphError, TypeError):
 
 
 class ConstraintError(TraceError, ValueError):
-    """A Parameter refuses a value; `parameter` and `value` say which."""
+    """A Parameter refuses a value; `parameter` and `value` say which.
 
-    def __init__(self, message: str, parameter: Any = None, value: Any = None) -> None:
+    The message speaks to the programmer; `reason` is the part of it for whoever proposed the value.
+    """
+
+    def __init__(self, message: str, parameter: Any = None, value: Any = None, reason: str = "") -> None:
         super().__init__(message)
         self.parameter = parameter
         self.value = value
+        self.reason = reason or message
 
 
 class SignatureError(ConstraintError):
@@ -152,7 +156,7 @@ class BadRequest(ModelCallError):  # noqa: N818
     """The endpoint refused the request."""
 
 
-class MalformedReply(ModelCallError, InvalidReply):
+class MalformedReply(ModelCallError, InvalidReply):  # noqa: N818
     """The endpoint answered, and not with a chat completion; `reply` holds the answer whole."""
 
     def __init__(

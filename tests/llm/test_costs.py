@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from tracelib.errors import ModelError
+from tracelib.llm.completion import read_usage
+from tracelib.llm.cost import Price
+from tracelib.llm.model import Reply, Usage
+from tracelib.testing import ScriptedModel
+
+CHAT = {
+    "prompt_tokens": 100,
+    "completion_tokens": 50,
+    "total_tokens": 150,
+    "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10},
+    "completion_tokens_details": {"reasoning_tokens": 20},
+}
+RESPONSES = {
+    "input_tokens": 100,
+    "output_tokens": 50,
+    "total_tokens": 150,
+    "input_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10},
+    "output_tokens_details": {"reasoning_tokens": 20},
+}
+
+
+@pytest.mark.parametrize("told", [CHAT, RESPONSES], ids=["chat", "responses"])
+def test_usage_is_read_in_both_vocabularies_and_kept_raw(told):
+    assert read_usage(told) == Usage(100, 50, 150, 40, 10, 20, raw=told)
+
+
+@pytest.mark.parametrize(
+    "told", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "many"}, {"total_tokens": True}]
+)
+def test_what_the_endpoint_does_not_count_is_unknown(told):
+    usage = read_usage(told)
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (None, None, None)
+    assert (usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens) == (None, None, None)
+
+
+def test_zero_tokens_are_known():
+    assert read_usage({"prompt_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}).cached_tokens == 0
+    assert read_usage({"prompt_tokens": 0}).prompt_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("price", "dollars"),
+    [
+        (Price(2, 8), (100 * 2 + 50 * 8) / 1e6),
+        (Price(2, 8, cached=0.5), (60 * 2 + 40 * 0.5 + 50 * 8) / 1e6),
+        (Price(2, 8, cached=0.5, cache_write=2.5), (50 * 2 + 40 * 0.5 + 10 * 2.5 + 50 * 8) / 1e6),
+    ],
+)
+def test_a_price_is_per_million_tokens_of_each_kind(price, dollars):
+    assert price.of(read_usage(CHAT)) == pytest.approx(dollars)
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(prompt_tokens=5), Usage(completion_tokens=5)])
+def test_a_cost_of_unknown_tokens_is_unknown(usage):
+    assert Price(1, 1).of(usage) is None
+
+
+REPLY = Reply("x", read_usage(CHAT))
+
+
+def cost(prices, name="asked", reply=REPLY):
+    return ScriptedModel([reply], name, prices=prices).ask("x").cost
+
+
+def test_a_cost_without_a_price_is_unknown_and_not_zero():
+    assert cost(None) is None
+    assert cost({"other": {"input": 1, "output": 1}}) is None
+
+
+def test_a_free_model_costs_zero():
+    assert cost({"asked": {"input": 0, "output": 0}}) == 0
+
+
+def test_the_price_of_the_model_that_answered_goes_before_that_of_the_one_asked():
+    dated = Reply("x", read_usage(CHAT), model="asked-2026-01-01")
+    table = {"asked": Price(1, 1), "asked-2026-01-01": Price(2, 2)}
+    assert cost(table, reply=dated) == pytest.approx(300 / 1e6)
+    assert cost({"asked": Price(1, 1)}, reply=dated) == pytest.approx(150 / 1e6)
+
+
+def test_a_cost_that_came_with_the_reply_stands():
+    assert cost({"asked": Price(1, 1)}, reply=Reply("x", read_usage(CHAT), cost=0.25)) == 0.25
+
+
+@pytest.mark.parametrize("price", [{"input": 1}, {"in": 1, "out": 2}, 3])
+def test_a_price_of_another_shape_is_refused_in_words(price):
+    with pytest.raises(ModelError, match=r"the price of 'asked' is .*dollars per million tokens"):
+        cost({"asked": price})

@@ -1,0 +1,179 @@
+"""The single way from a question to its reply, and the guards that stand on it.
+
+A guard is a generator function: it is given the question, yields it (or another) to have it asked, is
+sent the reply, and returns the reply. So it can refuse before anything is paid (raise), answer from what
+it kept (return without a yield), count (after the yield), or clean up (`try`/`finally`), and the same
+code serves `ask`, `aask` and streams:
+
+    def counting(question):
+        reply = yield question
+        calls.append(reply.usage.total_tokens)
+        return reply
+
+    with guarded(counting):
+        model.ask("Hello")
+
+Guards live in the context: threads of the user's own pools see them when the context is carried over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal
+
+from tracelib.errors import ModelError
+from tracelib.llm.cost import Price
+from tracelib.llm.reply import Reply
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is about to be asked: plain messages in chat shape, and parameters, the model's defaults included.
+
+    `price` is the user's price of this model, None when unknown.
+    """
+
+    model: str
+    provider: str
+    messages: list[dict[str, Any]]
+    params: Mapping[str, Any]
+    price: Price | None = None
+
+
+Steps = Generator[Question, Reply, Reply]
+Guard = Callable[[Question], Steps]
+
+_GUARDS: ContextVar[tuple[Guard, ...]] = ContextVar("tracelib_guards", default=())
+
+
+@contextmanager
+def guarded(guard: Guard) -> Iterator[None]:
+    """Every question asked inside this block passes the guard, after those of the blocks around it."""
+    token = _GUARDS.set((*_GUARDS.get(), guard))
+    try:
+        yield
+    finally:
+        _GUARDS.reset(token)
+
+
+class Road(Iterator[Question]):
+    """Steps walked by whoever does the asking: each question in turn, and after the last the `reply`.
+
+    What the asker hears, or the error it meets inside `with road:`, goes into the step that waits for it.
+    """
+
+    reply: Reply
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._resume: Callable[[], Question] = partial(next, steps)
+
+    def __next__(self) -> Question:
+        try:
+            question = self._resume()
+        except StopIteration as end:
+            self.reply = _returned(end)
+            raise StopIteration from None
+        self._resume = partial(self._steps.throw, ModelError("the model ended without a reply"))
+        return question
+
+    def hear(self, reply: Reply) -> None:
+        """The answer to the last question."""
+        self._resume = partial(self._steps.send, reply)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[True]:
+        if error is not None:
+            self._resume = partial(self._steps.throw, error)
+        return True
+
+
+def passage(question: Question, ask: Guard) -> Steps:
+    """The question goes through each guard of this context, outermost first, and `ask` is the last."""
+    return _through((*_GUARDS.get(), ask), question)
+
+
+def _through(guards: tuple[Guard, ...], question: Question) -> Steps:
+    steps, inner = guards[0](question), guards[1:]
+    if not inner:
+        return (yield from steps)
+    road = Road(steps)
+    for asked in road:
+        with road:
+            road.hear((yield from _through(inner, asked)))
+    return road.reply
+
+
+def walk(steps: Steps, answer: Callable[[Question], Reply]) -> Reply:
+    """The reply at the end of the steps, each question on the way answered."""
+    road = Road(steps)
+    for question in road:
+        with road:
+            road.hear(answer(question))
+    return road.reply
+
+
+async def awalk(steps: Steps, answer: Callable[[Question], Awaitable[Reply]]) -> Reply:
+    """`walk` for an answer that is awaited."""
+    road = Road(steps)
+    for question in road:
+        with road:
+            road.hear(await answer(question))
+    return road.reply
+
+
+Pieces = Generator[str | Reply, None, None]
+"""The pieces of a text as they come, and at last the Reply."""
+
+AsyncPieces = AsyncGenerator[str | Reply, None]
+
+
+def walk_pieces(steps: Steps, answer: Callable[[Question], Pieces]) -> Pieces:
+    """`walk` for an answer that comes in pieces; a reply that a guard had kept is one piece."""
+    road, told = Road(steps), False
+    for question in road:
+        with road:
+            for piece in answer(question):
+                if isinstance(piece, Reply):
+                    road.hear(piece)
+                else:
+                    told = True
+                    yield piece
+    yield from _ending(road.reply, told)
+
+
+async def awalk_pieces(steps: Steps, answer: Callable[[Question], AsyncPieces]) -> AsyncPieces:
+    """`walk_pieces` for pieces that are awaited."""
+    road, told = Road(steps), False
+    for question in road:
+        with road:
+            async with aclosing(answer(question)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Reply):
+                        road.hear(piece)
+                    else:
+                        told = True
+                        yield piece
+    for piece in _ending(road.reply, told):
+        yield piece
+
+
+def _ending(reply: Reply, told: bool) -> Iterator[str | Reply]:
+    if not told and reply.text:
+        yield reply.text
+    yield reply
+
+
+def _returned(end: StopIteration) -> Reply:
+    if not isinstance(end.value, Reply):
+        raise ModelError(f"a guard returned {end.value!r}: return the reply it was sent, or one it kept")
+    return end.value

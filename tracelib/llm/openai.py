@@ -1,0 +1,130 @@
+"""Models behind the chat completions API: OpenAI, and every server that speaks its language.
+
+The only room that loads openai, tenacity and pydantic; no type of the SDK's HTTP library is touched, so
+that both of its majors serve.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from threading import Lock
+from typing import Any
+
+from tenacity import AsyncRetrying, Retrying
+
+from tracelib.llm.clients import Clients, Endpoint, host_of
+from tracelib.llm.cost import Prices
+from tracelib.llm.exchange import STREAMING, Exchange
+from tracelib.llm.guard import AsyncPieces, Pieces, Question
+from tracelib.llm.model import Model
+from tracelib.llm.reply import Reply
+from tracelib.llm.retry import RetryPolicy
+
+__all__ = ["OpenAIModel", "RetryPolicy"]
+
+
+class OpenAIModel(Model):
+    """A model asked through the openai package, at OpenAI or at any compatible `base_url`.
+
+    What is not passed is read from OPENAI_BASE_URL and OPENAI_API_KEY at the first question, where a
+    NoModelError says what is missing. `timeout` is in seconds for one attempt; `retry` says how often
+    another is made. `prices` and `defaults` are as in Model.
+    """
+
+    _of_this_process = ("_clients", "_lock")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        prices: Prices | None = None,
+        **defaults: Any,
+    ) -> None:
+        super().__init__(name, prices=prices, **defaults)
+        self.retry = retry or RetryPolicy()
+        self._given = (base_url, api_key, timeout)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where questions go. Raises NoModelError when neither a key nor a server is known."""
+        return self._reached().endpoint
+
+    @property
+    def provider(self) -> str:  # type: ignore[override]
+        """`openai`, or the host of a compatible server."""
+        return "openai" if self.endpoint.is_openai else self.endpoint.host
+
+    def __repr__(self) -> str:
+        given = self._given[0] or (self._clients.endpoint.base_url if self._clients else "")
+        return f"OpenAIModel({self.name!r}{given and f', at {host_of(given)}'})"
+
+    def answer(self, question: Question) -> Reply:
+        exchange, create = (
+            self._exchange(question),
+            self._reached().sync().chat.completions.with_raw_response.create,
+        )
+        with exchange.failures():
+            sent: Any = Retrying(**exchange.retrying)(create, **exchange.arguments())
+        return exchange.read(sent)
+
+    async def aanswer(self, question: Question) -> Reply:
+        client = await self._reached().on_this_loop()
+        exchange, create = self._exchange(question), client.chat.completions.with_raw_response.create
+        with exchange.failures():
+            sent: Any = await AsyncRetrying(**exchange.retrying)(_awaited, create, exchange.arguments())
+        return exchange.read(sent)
+
+    def pieces(self, question: Question) -> Pieces:
+        exchange, create = self._exchange(question), self._reached().sync().chat.completions.create
+        with exchange.failures():
+            stream: Any = Retrying(**exchange.retrying)(create, **exchange.arguments(**STREAMING))
+        with stream, exchange.cuts():
+            for chunk in stream:
+                yield from exchange.hear(chunk)
+        yield exchange.gathered(stream)
+
+    async def apieces(self, question: Question) -> AsyncPieces:
+        client = await self._reached().on_this_loop()
+        exchange, create = self._exchange(question), client.chat.completions.create
+        with exchange.failures():
+            stream: Any = await AsyncRetrying(**exchange.retrying)(
+                _awaited, create, exchange.arguments(**STREAMING)
+            )
+        async with stream:
+            with exchange.cuts():
+                async for chunk in stream:
+                    for piece in exchange.hear(chunk):
+                        yield piece
+        yield exchange.gathered(stream)
+
+    def close(self) -> None:
+        if self._clients is not None:
+            self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop; those of other loops close with their loops."""
+        if self._clients is not None:
+            await self._clients.aclose()
+
+    def _open(self) -> None:
+        self._lock = Lock()
+        self._clients: Clients | None = None
+
+    def _reached(self) -> Clients:
+        with self._lock:
+            if self._clients is None or self._clients.process != os.getpid():
+                self._clients = Clients(Endpoint.found(*self._given))
+            return self._clients
+
+    def _exchange(self, question: Question) -> Exchange:
+        return Exchange(question, self.endpoint.host, self.retry, private=self.endpoint.is_openai)
+
+
+async def _awaited(create: Callable[..., Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+    """tenacity awaits only what `async def` made; the SDK's `create` is a plain function of an awaitable."""
+    return await create(**arguments)
