@@ -49,7 +49,7 @@ _PUBLIC = {
 }
 """Every public name and where it lives."""
 
-__all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0604 - strings all
+__all__ = sorted([*_PUBLIC, "__version__"])
 
 if TYPE_CHECKING:
     from tracelib.errors import ConstraintError as ConstraintError
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from tracelib.graph.node import Node as Node
     from tracelib.graph.node import Text as Text
     from tracelib.graph.node import node as node
-    from tracelib.graph.operators import get_attribute as getattr  # noqa: A004
+    from tracelib.graph.operators import get_attribute as getattr  # noqa: F401
     from tracelib.graph.parameter import Parameter as Parameter
     from tracelib.graph.parameter import bind as bind
     from tracelib.graph.tracing import Listener as Listener

@@ -35,10 +35,7 @@ TraceWarning (UserWarning)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tracelib.graph.node import ExceptionNode
+from typing import Any
 
 
 class TraceError(Exception):
@@ -57,7 +54,7 @@ class ExecutionError(GraphError):
     its arguments and attributes, so that `except ValueError` around the call still works.
     """
 
-    exception_node: ExceptionNode
+    exception_node: Any
 
 
 class InPlaceError(GraphError, TypeError):

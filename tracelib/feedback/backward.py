@@ -9,15 +9,19 @@ from tracelib.errors import GraphError, UnreachedWarning
 from tracelib.feedback.feedback import Feedback
 from tracelib.feedback.report import Report
 from tracelib.feedback.rules import Rule, passed
+from tracelib.graph.containers import nodes_of
 from tracelib.graph.graph import Graph, ancestors, by_creation
-from tracelib.graph.links import links
-from tracelib.graph.node import Node, Packed
+from tracelib.graph.links import named_links
+from tracelib.graph.node import Node
 from tracelib.graph.parameter import Parameter
 
-Inbox = dict[int, Feedback]
+Inbox = dict[int, list[Feedback]]
+"""What was said to each node so far, its last reader first."""
 
 
-def backward(output: Node[Any], feedback: Any = None, rule: Rule | None = None, visualize: bool = False) -> Any:
+def backward(
+    output: Node[Any], feedback: Any = None, rule: Rule | None = None, visualize: bool = False
+) -> Any:
     """Carry feedback to every parameter behind the output, and report whom it reached.
 
     `feedback` may be text, a number, a dict, a dataclass, a numpy scalar or a `Feedback`. `rule`
@@ -27,18 +31,23 @@ def backward(output: Node[Any], feedback: Any = None, rule: Rule | None = None, 
     is given as a `graphviz.Digraph` instead of the report. Warns (UnreachedWarning) when no
     parameter was reached.
     """
+    report = carry((output,), feedback, rule)
+    for parameter, part in report.heard:
+        parameter.hear(part)
+    if not report.heard:
+        _warn(report)
+    return report.graph.to_dot(report=report) if visualize else report
+
+
+def carry(outputs: tuple[Node[Any], ...], feedback: Any, rule: Rule | None = None) -> Report:
+    """What each parameter behind the outputs would hear of feedback on them all; nothing is written."""
     said = Feedback.of(feedback)
-    nodes = ancestors((output,), control=False)
+    nodes = ancestors(outputs, control=False)
     if rule is None and not any(made._op is not None and made._op.rule is not None for made in nodes):
         heard = _spread(nodes, said)
     else:
-        heard = _sweep(nodes, output, said, rule)
-    for parameter, part in heard:
-        parameter.hear(part)
-    report = Report(Graph.behind(output), said, heard)
-    if not heard:
-        _warn(report)
-    return report.graph.to_dot(report=report) if visualize else report
+        heard = _sweep(nodes, outputs, said, rule)
+    return Report(Graph.behind(*outputs), said, heard)
 
 
 def _spread(nodes: list[Node[Any]], said: Feedback) -> tuple[tuple[Parameter[Any], Feedback], ...]:
@@ -52,22 +61,22 @@ def _parameter_of(made: Node[Any]) -> Parameter[Any] | None:
 
 
 def _sweep(
-    nodes: list[Node[Any]], output: Node[Any], said: Feedback, rule: Rule | None
+    nodes: list[Node[Any]], outputs: tuple[Node[Any], ...], said: Feedback, rule: Rule | None
 ) -> tuple[tuple[Parameter[Any], Feedback], ...]:
     """Children before parents, each node once; what a node heard is shared, never copied."""
-    inbox: Inbox = {id(output): said}
-    heard: dict[int, tuple[Parameter[Any], Feedback]] = {}
+    inbox: Inbox = {id(output): [said] for output in outputs}
+    heard: dict[int, tuple[Parameter[Any], list[Feedback]]] = {}
     for made in sorted(nodes, key=by_creation, reverse=True):
-        got = inbox.pop(id(made), None)
-        if got is None:
+        parts = inbox.pop(id(made), None)
+        if parts is None:
             continue
         parameter = _parameter_of(made)
         if parameter is not None:
-            before = heard.get(id(parameter))
-            heard[id(parameter)] = (parameter, got if before is None else before[1] | got)
+            heard.setdefault(id(parameter), (parameter, []))[1].extend(parts)
         elif made._op is not None:
-            _pass(made, got, made._op.rule or rule, inbox)
-    return tuple(sorted(heard.values(), key=lambda pair: pair[0]._seq))
+            _pass(made, Feedback.joined(reversed(parts)), made._op.rule or rule, inbox)
+    found = sorted(heard.values(), key=lambda pair: pair[0]._seq)
+    return tuple((parameter, Feedback.joined(reversed(parts))) for parameter, parts in found)
 
 
 def _pass(made: Node[Any], got: Feedback, rule: Rule | None, inbox: Inbox) -> None:
@@ -76,31 +85,24 @@ def _pass(made: Node[Any], got: Feedback, rule: Rule | None, inbox: Inbox) -> No
         _pass_by_name(made, given, inbox)
     elif given is not None and given:
         for kept in made._args:
-            if isinstance(kept, Node):
-                _deliver(inbox, kept, given)
-            elif type(kept) is Packed:
-                for inner in kept.nodes:
-                    _deliver(inbox, inner, given)
+            for inner in nodes_of(kept):
+                inbox.setdefault(id(inner), []).append(given)
         for kind, inner in made._extra.edges if made._extra is not None else ():
             if kind != "control":
-                _deliver(inbox, inner, given)
+                inbox.setdefault(id(inner), []).append(given)
 
 
 def _pass_by_name(made: Node[Any], given: dict[str, Feedback], inbox: Inbox) -> None:
-    sources = {link.name: link.source for link in links(made)}
+    sources = named_links(made)
     unknown = [name for name in given if name not in sources]
     if unknown:
         raise GraphError(
             f"the feedback rule of {made._op} names inputs that it has not: {', '.join(unknown)}; "
             f"it has {', '.join(sources)}"
         )
-    for name, said in given.items():
-        _deliver(inbox, sources[name], said)
-
-
-def _deliver(inbox: Inbox, to: Node[Any], said: Feedback) -> None:
-    before = inbox.get(id(to))
-    inbox[id(to)] = said if before is None else before | said
+    for name, source in reversed(sources.items()):
+        if name in given:
+            inbox.setdefault(id(source), []).append(given[name])
 
 
 def _warn(report: Report) -> None:

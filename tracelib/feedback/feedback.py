@@ -1,12 +1,16 @@
-"""Feedback: what was said about an output, as a value. Knows no graph."""
+"""Feedback: what was said about an output, as a value."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+import numbers
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
+
+from tracelib.graph.containers import plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +46,17 @@ class Feedback:
             return said
         if isinstance(said, Remark):
             return cls((said,))
-        plain = getattr(said, "_data", said)
-        return _from_plain(plain, source)
+        return _from_plain(plain(said), source)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Feedback]) -> Feedback:
+        """All parts in one, `a | b | c`, in time linear in their remarks."""
+        found = list({id(part): part for part in parts if part}.values())
+        if len(found) < 2:
+            return found[0] if found else NOTHING
+        scores = {part.score for part in found if part.score is not None}
+        remarks = dict.fromkeys(remark for part in found for remark in part.remarks)
+        return cls(tuple(remarks), scores.pop() if len(scores) == 1 else None)
 
     @property
     def text(self) -> str:
@@ -51,13 +64,7 @@ class Feedback:
         return "\n".join(str(remark) for remark in self.remarks)
 
     def __or__(self, other: Feedback) -> Feedback:
-        if other is self or not other:
-            return self
-        if not self:
-            return other
-        known = set(self.remarks)
-        fresh = tuple(r for r in other.remarks if r not in known)
-        return Feedback(self.remarks + fresh, _common(self.score, other.score))
+        return Feedback.joined((self, other))
 
     def __bool__(self) -> bool:
         return bool(self.remarks) or self.score is not None
@@ -76,12 +83,7 @@ class Feedback:
 
 
 NOTHING = Feedback()
-
-
-def _common(one: float | None, other: float | None) -> float | None:
-    if one is None or one == other:
-        return other
-    return one if other is None else None
+joined = Feedback.joined
 
 
 def _from_plain(said: Any, source: str) -> Feedback:
@@ -97,23 +99,19 @@ def _from_plain(said: Any, source: str) -> Feedback:
     if isinstance(said, Mapping):
         return _from_mapping(said, source)
     if isinstance(said, (list, tuple)):
-        joined = NOTHING
-        for part in said:
-            joined = joined | Feedback.of(part, source)
-        return joined
+        return Feedback.joined([Feedback.of(part, source) for part in said])
     return Feedback((Remark(str(said), source),))
 
 
 def _as_number(said: Any) -> float | None:
-    """A finite number from int, float, bool or a numpy scalar; None for anything else."""
-    if isinstance(said, (int, float)):
+    """A finite number from any real number, a Decimal or a numpy scalar; None for anything else."""
+    if type(said).__module__ == "numpy" and getattr(said, "ndim", None) == 0 and hasattr(said, "item"):
+        said = said.item()
+    if not isinstance(said, (numbers.Real, Decimal)):
+        return None
+    try:
         number = float(said)
-    elif type(said).__module__ == "numpy" and getattr(said, "ndim", None) == 0 and hasattr(said, "item"):
-        item = said.item()
-        if not isinstance(item, (int, float)):
-            return None
-        number = float(item)
-    else:
+    except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
 
@@ -123,5 +121,11 @@ def _from_mapping(said: Mapping[Any, Any], source: str) -> Feedback:
     if words is not None and set(said) <= {"score", "feedback", "remarks", "text"}:
         inner = Feedback.of(words, source)
         return Feedback(inner.remarks, _as_number(said.get("score")))
-    text = json.dumps(dict(said), ensure_ascii=False, default=str)
-    return Feedback((Remark(text, source),), _as_number(said.get("score")))
+    return Feedback((Remark(_as_text(dict(said)), source),), _as_number(said.get("score")))
+
+
+def _as_text(said: dict[Any, Any]) -> str:
+    try:
+        return json.dumps(said, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # keys that JSON has not, or a dict that holds itself
+        return str(said)

@@ -5,37 +5,26 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import threading
 import types
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from tracelib.errors import GraphError, MutationWarning
+from tracelib.errors import GraphError
 from tracelib.graph import streams
-from tracelib.graph.containers import nodes_of, plain, seen
-from tracelib.graph.failure import exception_node, execution_error, nodes_behind
 from tracelib.graph.late import late
-from tracelib.graph.node import ATOMS, Extra, Node, Result, TextResult, Value, new
 from tracelib.graph.operator import Operator, find, name_of
-from tracelib.graph.tracing import CLOSED, OFF, Frame, clock, ears, here, loose, next_place, tell
-from tracelib.graph.wrapper import signature_of, write
+from tracelib.graph.wrapper import first_call, recording
+
+if TYPE_CHECKING:
+    from tracelib.graph.node import Node
+    from tracelib.graph.parameter import Parameter
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CODE = "__code"
-"""The name under which trainable code is an input of its calls."""
-
-FAST = ATOMS - {str}
-"""Results that become a node with nothing more to look at."""
-
-ROOM = 64
-"""Python frames that 32 nested recorded calls take beyond those of the plain calls."""
-
-WATCHED = (list, dict, set, bytearray)
-"""Containers that a body may change in place, and that are cheap to look at before and after."""
+MARKS = {"_is_coroutine": "asyncio.coroutines", "_is_coroutine_mark": "inspect"}
+"""By these attributes `iscoroutinefunction` knows a callable that is no Python function."""
 
 
 class Bundle(Generic[P, R]):
@@ -47,8 +36,24 @@ class Bundle(Generic[P, R]):
     """
 
     # A slot named __call__ holds the recording function itself: Python finds it there as it finds a
-    # method, without a frame of ours between the user's call and the recording.
-    __slots__ = ("__call__", "__dict__", "__weakref__")
+    # method, without a frame of ours between the user's call and the recording. What is ours is in
+    # slots, so that the attributes of the user's function, which go to __dict__, never meet it.
+    __slots__ = (
+        "__call__",
+        "__dict__",
+        "__weakref__",
+        "_descriptor",
+        "_key",
+        "_of",
+        "_owner",
+        "_parameter",
+        "_per_instance",
+        "catch_execution_error",
+        "fn",
+        "op",
+        "traceable_code",
+        "trainable",
+    )
 
     if TYPE_CHECKING:
 
@@ -64,58 +69,25 @@ class Bundle(Generic[P, R]):
         catch_execution_error: bool = True,
         traceable_code: bool = False,
     ) -> None:
-        self._descriptor = type(fn) if isinstance(fn, (classmethod, staticmethod)) else None
+        self._descriptor: Any = type(fn) if isinstance(fn, (classmethod, staticmethod)) else None
         plain_fn: Any = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
         if isinstance(plain_fn, Bundle):
             plain_fn = plain_fn.fn
         if not callable(plain_fn):
             raise GraphError(f"bundle needs something to call, got {type(plain_fn).__name__}: {plain_fn!r}")
-        self.fn = plain_fn
+        self.fn: Any = plain_fn
         self.trainable = trainable
         self.catch_execution_error = catch_execution_error
         self.traceable_code = traceable_code
         self._owner: type | None = None
-        self._parameter: Any = None
+        self._key: str | None = None
+        self._of: weakref.ref[Any] | None = None
+        self._parameter: Parameter[str] | None = None
         self._per_instance: dict[int, tuple[weakref.ref[Any], Bundle[P, R]]] = {}
         self.op = Operator(name or name_of(plain_fn), plain_fn, description, receiver=self._is_method())
         functools.update_wrapper(self, plain_fn)
         kept: Any = self
-        kept.__call__ = functools.partial(_first_call, weakref.ref(self))
-
-    def _written(self) -> Callable[..., Any]:
-        signature = signature_of(self.fn)
-        self.op.take_names(signature)
-        run = _run_of(self.fn)
-        if self.trainable:
-            return self._trainable_call(signature, run)
-        made = write(signature, self.op.receiver, run is None, _namespace(self, run))
-        made.__qualname__ = getattr(self.fn, "__qualname__", self.op.name)
-        made.__name__ = self.op.name
-        return made
-
-    def _trainable_call(self, signature: inspect.Signature, run: Any) -> Callable[..., Any]:
-        """The recording function of trainable code: the code is its last input."""
-        parts = list(signature.parameters.values())
-        code = inspect.Parameter(CODE, inspect.Parameter.KEYWORD_ONLY)
-        spread = [p for p in parts if p.kind is p.VAR_KEYWORD]
-        whole = signature.replace(parameters=[*(p for p in parts if p not in spread), code, *spread])
-        self.op.take_names(whole)
-        namespace = _namespace(self, run)
-        namespace["_t_fn"] = self._call_code
-        made = write(whole, self.op.receiver, run is None, namespace)
-        made.__qualname__ = getattr(self.fn, "__qualname__", self.op.name)
-        parameter = self.parameter
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            kwargs[CODE] = parameter
-            if here.get() is OFF:
-                return self._call_code(*map(plain, args), **plain(kwargs))
-            return made(*args, **kwargs)
-
-        return call
-
-    def _call_code(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.parameter._code.function(kwargs.pop(CODE))(*args, **kwargs)
+        kept.__call__ = first_call(functools.partial(_written, weakref.ref(self)))
 
     @property
     def name(self) -> str:
@@ -159,9 +131,14 @@ class Bundle(Generic[P, R]):
         before = ["<locals>", *self.fn.__qualname__.split(".")][-2]
         return before != "<locals>" and code.co_varnames[0] in ("self", "cls")
 
+    def _binds(self) -> bool:
+        """Whether the function becomes a method where it is an attribute of a class."""
+        return hasattr(type(self.fn), "__get__") and not isinstance(self.fn, types.MethodType)
+
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
-        if self._descriptor is not staticmethod and isinstance(self.fn, types.FunctionType):
+        self._key = f"{owner.__qualname__}.{name}"
+        if self._descriptor is not staticmethod and self._binds():
             self.op.receiver = True
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -169,7 +146,7 @@ class Bundle(Generic[P, R]):
             return self
         if self._descriptor is classmethod:
             return types.MethodType(self, owner if owner is not None else type(instance))
-        if instance is None or not isinstance(self.fn, (types.FunctionType, functools.partialmethod)):
+        if instance is None or not self._binds():
             return self
         if self.trainable:
             return BoundBundle(self.of(instance), instance)
@@ -187,13 +164,14 @@ class Bundle(Generic[P, R]):
 
     def _with_kept_parameter(self, kept: dict[str, Any], instance: Any) -> Bundle[P, R]:
         """A Module keeps its methods' code itself, so that it is copied and saved with it."""
+        key = str(self._key or getattr(self.fn, "__qualname__", self.op.name))
         found = self._per_instance.get(id(instance))
-        parameter = kept.get(self.op.name)
+        parameter = kept.get(key)
         if found is not None and found[0]() is instance and found[1]._parameter is parameter:
             return found[1]
         made = self._remembered(instance)
         if parameter is None:
-            kept[self.op.name] = made.parameter
+            kept[key] = made.parameter
         else:
             made._parameter = parameter
         return made
@@ -208,29 +186,32 @@ class Bundle(Generic[P, R]):
                 "have trainable code for each: add '__weakref__' to __slots__, or make it a Module."
             ) from error
         made = self._copy()
+        made._of = reference
         self._per_instance[key] = (reference, made)
         return made
 
     def _copy(self) -> Bundle[P, R]:
-        made: Bundle[P, R] = Bundle(
-            self.fn,
-            name=self.op.name,
-            description=self.op.description_given,
-            trainable=self.trainable,
-            catch_execution_error=self.catch_execution_error,
-            traceable_code=self.traceable_code,
-        )
-        made._owner, made._descriptor = self._owner, self._descriptor
+        made: Bundle[P, R] = Bundle(self.fn, **self._options())
+        made._owner, made._descriptor, made._key = self._owner, self._descriptor, self._key
         made.op = self.op
         if self._parameter is not None:
             made.parameter._own = self._parameter._own
         return made
 
+    def _options(self) -> dict[str, Any]:
+        return {
+            "name": self.op.name,
+            "description": self.op.description_given,
+            "trainable": self.trainable,
+            "catch_execution_error": self.catch_execution_error,
+            "traceable_code": self.traceable_code,
+        }
+
     def __getattr__(self, name: str) -> Any:
         """Attributes of the function: `cache_info` of a cached one, marks of other decorators."""
-        if name == "_is_coroutine" and _run_of(self.fn) is streams.run_coroutine:
-            return getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)
-        if name.startswith("__") or name in ("fn", "op"):
+        if name in MARKS and streams.runner_of(self.fn) is streams.run_coroutine:
+            return getattr(sys.modules.get(MARKS[name]), name)
+        if (name.startswith("__") and name.endswith("__")) or name in Bundle.__slots__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.fn, name)
 
@@ -242,12 +223,39 @@ class Bundle(Generic[P, R]):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """By name, as functions are pickled; learned code travels with it."""
-        if not self.trainable:
-            return getattr(self, "__qualname__", self.op.name)
-        return _restore, (self.__module__, self.__qualname__, self.parameter._own)
+        module, qualname = getattr(self, "__module__", None), getattr(self, "__qualname__", self.op.name)
+        found = find(module, qualname)
+        if found is self and not self.trainable:
+            return qualname
+        if isinstance(found, Bundle) and found.fn is self.fn and self.trainable:
+            return _restored, (module, qualname, self.parameter._own)
+        return _rebuilt, (self.fn, self._options(), self.trainable and self.parameter._own)
 
     def __repr__(self) -> str:
         return f"<bundle {self.op.name}{' trainable' if self.trainable else ''}>"
+
+
+def _written(reference: weakref.ref[Bundle[Any, Any]]) -> Callable[..., Any]:
+    """The first call: the signature is read and the recording function written, once."""
+    bundle: Any = reference()
+    if bundle.trainable and bundle._of is None and bundle.op.receiver and bundle._descriptor is None:
+        made = _by_instance(bundle)
+    else:
+        made = recording(
+            bundle.op, bundle.fn, bundle.catch_execution_error, bundle.traceable_code, bundle.parameter
+        )
+    bundle.__call__ = made
+    return made
+
+
+def _by_instance(bundle: Bundle[Any, Any]) -> Callable[..., Any]:
+    """A trainable method that is called by way of its class runs the code of the instance it is given."""
+
+    def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return bundle.of(instance)(instance, *args, **kwargs)
+
+    call.__qualname__ = getattr(bundle.fn, "__qualname__", bundle.op.name)
+    return call
 
 
 class BoundBundle:
@@ -259,6 +267,10 @@ class BoundBundle:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.__func__(self.__self__, *args, **kwargs)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(types.MethodType(self.__func__.fn, self.__self__))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__func__, name)
@@ -272,19 +284,27 @@ class BoundBundle:
         return hash((id(self.__func__), id(self.__self__)))
 
     def __reduce__(self) -> Any:
-        return getattr, (self.__self__, self.__func__.op.name)
+        return getattr, (self.__self__, (self.__func__._key or self.__func__.op.name).rpartition(".")[2])
 
     def __repr__(self) -> str:
-        return f"<bundle {self.__func__.op.name} of {self.__self__!r}>"
+        return f"<bundle {self.__func__.op.name} of {type(self.__self__).__qualname__}>"
 
 
-def _restore(module: str, qualname: str, source: str) -> Any:
+def _restored(module: str, qualname: str, source: str) -> Any:
     """A trainable bundle from a pickle: the one of that name, or a copy of it with other code."""
     found: Any = find(module, qualname)
     if found.parameter._own == source:
         return found
     made = found._copy()
     made.parameter._own = source
+    return made
+
+
+def _rebuilt(fn: Any, options: dict[str, Any], source: Any) -> Any:
+    """A bundle from a pickle that no module holds by its name, around a function that one does."""
+    made: Any = Bundle(fn, **options)
+    if source:
+        made.parameter._own = source
     return made
 
 
@@ -331,233 +351,6 @@ def bundle(fn: Any = None, /, **options: Any) -> Any:
     if fn is None:
         return lambda function: Bundle(function, **options)
     return Bundle(fn, **options)
-
-
-def _first_call(reference: weakref.ref[Any], /, *args: Any, **kwargs: Any) -> Any:
-    """The first call: the signature is read and the recording function written, once."""
-    bundle = reference()
-    bundle.__call__ = bundle._written()
-    return bundle.__call__(*args, **kwargs)
-
-
-def _run_of(fn: Any) -> Any:
-    """Who runs what the function returns: None for a plain value, else a runner of streams.py."""
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    if not (inspect.isroutine(fn) or isinstance(fn, type)):
-        fn = type(fn).__call__
-    if inspect.iscoroutinefunction(fn):
-        return streams.run_coroutine
-    if inspect.isasyncgenfunction(fn):
-        return streams.run_async_generator
-    return streams.run_generator if inspect.isgeneratorfunction(fn) else None
-
-
-def _namespace(owner: Bundle[Any, Any], run: Any) -> dict[str, Any]:
-    """The names that the written recording function uses."""
-    op = owner.op
-    take = _take_nodes if owner.traceable_code else _take
-    names: dict[str, Any] = {**_COMMON, "_t_fn": owner.fn, "_t_plain_call": owner.fn, "_t_op": op}
-    names["_t_ATOMS"] = FROZEN_NONE if owner.traceable_code else ATOMS
-    names["_t_take"] = take
-    names["_t_take_args"] = functools.partial(_take_args, take)
-    names["_t_take_keywords"] = functools.partial(_take_keywords, take)
-    names["_t_failed"] = functools.partial(failed, op, owner.catch_execution_error)
-    names["_t_finished"] = functools.partial(finished, op)
-    if run is not None:
-        names["_t_run"] = functools.partial(run, op, owner.catch_execution_error)
-    return names
-
-
-FROZEN_NONE: frozenset[type] = frozenset()
-
-
-def _take(value: Any, name: str, watch: Any) -> tuple[Any, Any, Any]:
-    """An argument as kept, as the body sees it, and what to look at again after the call."""
-    kept, given = seen(value)
-    if isinstance(given, WATCHED):
-        watch = [*(watch or ()), (name, given, _print_of(given))]
-    return kept, given, watch
-
-
-def _take_nodes(value: Any, name: str, watch: Any) -> tuple[Any, Any, Any]:
-    """An argument of traceable code, which sees the nodes themselves."""
-    return seen(value)[0], value, watch
-
-
-def _take_args(take: Any, values: tuple[Any, ...], name: str, watch: Any) -> tuple[Any, Any, Any]:
-    if ATOMS.issuperset(map(type, values)):
-        return values, values, watch
-    kept, given = [], []
-    for i, value in enumerate(values):
-        one, other, watch = take(value, f"{name}[{i}]", watch)
-        kept.append(one)
-        given.append(other)
-    return tuple(kept), tuple(given), watch
-
-
-def _take_keywords(take: Any, values: dict[str, Any], name: str, watch: Any) -> tuple[Any, Any, Any]:
-    kept, given = {}, {}
-    for key, value in values.items():
-        kept[key], given[key], watch = take(value, key, watch)
-    return kept, given, watch
-
-
-def _print_of(value: Any) -> Any:
-    """A cheap fingerprint of a container: its length, and who is in it where that is quick to say."""
-    if len(value) > 64:
-        return len(value)
-    if isinstance(value, dict):
-        return tuple([(id(k), id(v)) for k, v in value.items()])
-    return bytes(value) if isinstance(value, bytearray) else tuple(map(id, value))
-
-
-def report_changes(op: Operator, watch: list[tuple[str, Any, Any]]) -> None:
-    """Warn when the body changed an argument in place: the record keeps values by reference."""
-    for name, value, before in watch:
-        if _print_of(value) != before:
-            warnings.warn(
-                f"{op.name} changed its argument {name!r} ({type(value).__name__}) in place; the record "
-                "keeps values by reference, so earlier calls now show the changed value. Return a new "
-                f"{type(value).__name__} instead.",
-                MutationWarning,
-                stacklevel=4,
-            )
-
-
-def finished(
-    op: Operator,
-    args: tuple[Any, ...],
-    keywords: tuple[str, ...],
-    value: Any,
-    frame: Frame,
-    start: float,
-    duration: float,
-    watch: Any,
-) -> Any:
-    """The node of a call that returned, with every edge that is not an argument."""
-    if isinstance(value, types.CoroutineType):
-        return streams.run_coroutine(op, True, args, keywords, value, frame, watch)
-    if watch is not None:
-        report_changes(op, watch)
-    returned: tuple[Node[Any], ...] = ()
-    if type(value) not in ATOMS:
-        found, value = seen(value)
-        returned = nodes_of(found)
-    made: Any = str.__new__(TextResult, value) if type(value) is str else new(Result)
-    made._data = value
-    made._extra = extra_of(args, keywords, frame, [("returned", n) for n in returned])
-    return placed(made, op, args, frame, start, duration)
-
-
-def placed(
-    made: Any, op: Operator, args: tuple[Any, ...], frame: Frame, start: float, duration: float
-) -> Node[Any]:
-    """Put a finished call's node into the record: order, caller, clocks; then tell who listens."""
-    made._args = args
-    made._op = op
-    made._seq = next_place()
-    made._caller = caller = frame.caller
-    made._start = start
-    made._duration = duration
-    made._frame = None
-    if frame.inner or frame.place or frame._id is not None or ears:
-        made._frame = frame
-        frame.place = frame.place or made._seq
-    frame.inner = CLOSED
-    if caller is not None:
-        caller.inner.append(made)
-    if ears:
-        tell("call_finished", late("Node.call")(made))
-    return made  # type: ignore[no-any-return]
-
-
-def extra_of(
-    args: tuple[Any, ...], keywords: tuple[str, ...], frame: Frame, edges: list[tuple[str, Node[Any]]]
-) -> Extra | None:
-    """The edges of a call beyond its arguments, each node once: returned, read, made within, branched on."""
-    possible = ()
-    if frame.caller is None:
-        possible = loose.get()
-        if possible:
-            loose.set(())
-    reads = frame.reads or ()
-    if not (edges or reads or frame.inner or keywords or possible):
-        return None
-    known = {id(n) for a in args for n in nodes_of(a)}
-    kept = []
-    reading = [(kind, n) for kind, n in reads if kind == "read"]
-    inside = [("within", n) for n in _last(frame.inner)]
-    branched = [(kind, n) for kind, n in reads if kind == "control"]
-    for kind, found in (*edges, *reading, *inside, *branched):
-        if id(found) not in known:
-            known.add(id(found))
-            kept.append((kind, found))
-    return Extra(tuple(kept), keywords, possible)
-
-
-def _last(inner: list[Node[Any]]) -> list[Node[Any]]:
-    """Of the nodes made inside a call those that no other of them was made from."""
-    if len(inner) < 2:
-        return list(inner)
-    used = {id(n) for made in inner for a in made._args for n in nodes_of(a)}
-    for made in inner:
-        if made._extra is not None:
-            used.update(id(n) for kind, n in made._extra.edges if kind != "control")
-    return [made for made in inner if id(made) not in used]
-
-
-def failed(
-    op: Operator,
-    catch: bool,
-    args: tuple[Any, ...],
-    keywords: tuple[str, ...],
-    error: BaseException,
-    frame: Frame,
-    start: float,
-) -> None:
-    """Record a call that raised; raise ExecutionError in its place where that is wanted."""
-    duration = clock() - start
-    extra = extra_of(args, keywords, frame, list(nodes_behind(error)))
-    made = exception_node(op, args, error, frame.caller, None, extra, start, duration)
-    placed(made, op, args, frame, start, duration)
-    if catch and isinstance(error, Exception):
-        raise execution_error(made, error) from made.exception
-
-
-_room = threading.Lock()
-
-
-def more_room() -> None:
-    """Deep recursion: give back to the user's functions the Python frames that recording takes."""
-    with _room:
-        sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
-
-
-def less_room() -> None:
-    with _room:
-        sys.setrecursionlimit(sys.getrecursionlimit() - ROOM)
-
-
-_COMMON: dict[str, Any] = {
-    "_t_get": here.get,
-    "_t_put": here.set,
-    "_t_reset": here.reset,
-    "_t_OFF": OFF,
-    "_t_Frame": Frame,
-    "_t_FAST": FAST,
-    "_t_Result": Result,
-    "_t_Value": Value,
-    "_t_new": new,
-    "_t_next": next_place,
-    "_t_clock": clock,
-    "_t_ears": ears,
-    "_t_tell": tell,
-    "_t_plain": plain,
-    "_t_loose": loose.get,
-    "_t_more_room": more_room,
-    "_t_less_room": less_room,
-}
 
 
 def call_value(function: Node[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tracelib.graph.node import ExceptionNode, Node, Packed, operands
+from tracelib.graph.node import ExceptionNode, Node, Packed, is_node, operands
 from tracelib.graph.operator import Operator
 from tracelib.graph.tracing import CLOSED, WALL, Frame
 
@@ -80,6 +80,6 @@ def call_of(made: Node[Any]) -> Call | None:
 
 
 def _plain(kept: Any) -> Any:
-    if isinstance(kept, Node):
+    if is_node(kept):
         return kept._data
     return kept.plain if type(kept) is Packed else kept

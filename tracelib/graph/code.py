@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import inspect
+import io
 import linecache
-import textwrap
+import tokenize
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from tracelib.errors import GraphError, SignatureError
 from tracelib.graph.operator import find
 
+FUTURE_ANNOTATIONS = annotations.compiler_flag
 KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -44,7 +47,7 @@ class CodeSlot:
         """`source` as it will be kept; raises SignatureError with the reason when it does not fit."""
         if not isinstance(source, str):
             raise SignatureError(f"code is text, the proposal is {type(source).__name__}", value=source)
-        source = textwrap.dedent(str.__str__(source)).strip("\n").rstrip()
+        source = at_margin(str.__str__(source).strip("\n").rstrip())
         self.function(source)
         return source
 
@@ -58,7 +61,12 @@ class CodeSlot:
         made = types.FunctionType(code, self.fn.__globals__, self.fn.__name__, None, self._closure(code))
         made.__defaults__, made.__kwdefaults__ = self.fn.__defaults__, self.fn.__kwdefaults__
         made.__qualname__, made.__module__ = self.fn.__qualname__, self.fn.__module__
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (
+            len(source),
+            None,
+            [f"{line}\n" for line in source.split("\n")],
+            filename,
+        )
         return made
 
     def _definition(self, source: str) -> Definition:
@@ -103,11 +111,16 @@ class CodeSlot:
             assert isinstance(holder, ast.ClassDef)
             holder.body = [statement]
             scope.body = [holder]
+        future = self.fn.__code__.co_flags & FUTURE_ANNOTATIONS
         try:
-            whole = compile(ast.fix_missing_locations(outer), filename, "exec", dont_inherit=True)
+            whole: types.CodeType = compile(
+                ast.fix_missing_locations(outer), filename, "exec", flags=future, dont_inherit=True
+            )
         except (SyntaxError, ValueError, RecursionError) as error:
             raise self._refused(f"it does not compile: {error}", source) from error
-        return next(c for c in _nested(whole) if c.co_name == self.fn.__name__)
+        for name in ("_outer", *(() if owner is None else (owner,)), self.fn.__code__.co_name):
+            whole = _last_named(whole, name)
+        return whole
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _slot_of, (self.fn.__module__, self.fn.__qualname__)
@@ -139,11 +152,9 @@ def _slot_of(module: str, qualname: str) -> CodeSlot:
     return CodeSlot(found.fn, getattr(found, "_owner", None))
 
 
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield constant
-            yield from _nested(constant)
+def _last_named(code: types.CodeType, name: str) -> types.CodeType:
+    """What a scope defines under a name; what default values define comes before it."""
+    return [c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == name][-1]
 
 
 def _owner_name(fn: types.FunctionType) -> str | None:
@@ -154,12 +165,11 @@ def _owner_name(fn: types.FunctionType) -> str | None:
 
 def _arguments(args: ast.arguments) -> str:
     """The argument list without annotations, in one canonical form."""
-    bare = ast.parse(ast.unparse(ast.Lambda(args, ast.Constant(None)))).body[0]
+    bare = copy.deepcopy(args)
     for node in ast.walk(bare):
         if isinstance(node, ast.arg):
             node.annotation = None
-    assert isinstance(bare, ast.Expr)
-    return ast.unparse(bare)[len("lambda") : -len(": None")].strip()
+    return ast.unparse(bare)
 
 
 def source_of(fn: Any) -> str:
@@ -170,24 +180,54 @@ def source_of(fn: Any) -> str:
     """
     if not isinstance(fn, types.FunctionType):
         raise GraphError(
-            f"trainable=True needs a Python function, got {type(fn).__name__}: wrap it in a def that calls it."
+            f"trainable=True needs a Python function, got {type(fn).__name__}: call it in a def of your own."
         )
     if fn.__name__ == "<lambda>":
         return _lambda_source(fn)
-    block = textwrap.dedent(_block(fn))
-    try:
-        body = ast.parse(block).body
-    except SyntaxError:
-        return _unparsed(fn)
-    found = body[0]
+    if hasattr(fn, "__wrapped__"):
+        raise GraphError(
+            f"trainable=True changes the code of {fn.__name__}, which is inside another decorator: put "
+            "@bundle right above the def, and the other decorator above it."
+        )
+    block = at_margin(_source_of(fn, inspect.getsource))
+    found = ast.parse(block).body[0]
     assert isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)), ast.dump(found)
-    lines = block.splitlines()[found.lineno - 1 : found.end_lineno]
-    return "\n".join(lines)
+    return "\n".join(block.split("\n")[found.lineno - 1 : found.end_lineno])
 
 
-def _block(fn: types.FunctionType) -> str:
+def at_margin(block: str) -> str:
+    """A block of code moved to the left margin; lines inside strings are no code and stay as they are."""
+    lines = block.split("\n")
+    margin = len(lines[0]) - len(lines[0].lstrip())
+    if not margin:
+        return block
+    inside = _inside_strings(block)
+    return "\n".join(
+        line if i in inside else line[len(line[:margin]) - len(line[:margin].lstrip()) :]
+        for i, line in enumerate(lines, start=1)
+    )
+
+
+def _inside_strings(block: str) -> set[int]:
+    """The numbers of the lines that start inside a string."""
+    inside: set[int] = set()
+    opened: list[int] = []
     try:
-        return inspect.getsource(fn.__code__)
+        for token in tokenize.generate_tokens(io.StringIO(block).readline):
+            kind = tokenize.tok_name[token.type]
+            if kind == "FSTRING_START":
+                opened.append(token.start[0])
+            first = opened.pop() if kind == "FSTRING_END" else token.start[0]
+            if kind in ("STRING", "FSTRING_END"):
+                inside.update(range(first + 1, token.end[0] + 1))
+    except (tokenize.TokenError, SyntaxError):  # what is no Python is refused when it is parsed
+        return inside
+    return inside
+
+
+def _source_of(fn: types.FunctionType, read: Callable[[Any], Any]) -> Any:
+    try:
+        return read(fn.__code__)
     except (OSError, TypeError) as error:
         raise GraphError(
             f"trainable=True needs the source of {fn.__name__}, and there is none: define it in a file "
@@ -195,27 +235,17 @@ def _block(fn: types.FunctionType) -> str:
         ) from error
 
 
-def _unparsed(fn: types.FunctionType) -> str:
-    """The source of a function whose text cannot be moved to the margin (a string starts a line)."""
-    body = ast.parse("if True:\n" + _block(fn)).body[0]
-    assert isinstance(body, ast.If)
-    found = body.body[0]
-    assert isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef))
-    found.decorator_list = []
-    return ast.unparse(found)
-
-
 def _lambda_source(fn: types.FunctionType) -> str:
     """The text of one lambda, told from its neighbours by the positions in its code."""
-    lines, _ = inspect.findsource(fn.__code__)
-    text = "".join(lines)
-    where = next(p for p in fn.__code__.co_positions() if p[0] is not None and p[2] is not None and p[3] != p[2])
+    text = "".join(_source_of(fn, inspect.findsource)[0])
+    positions = (p for p in fn.__code__.co_positions() if None not in p[::2] and p[2] != p[3])
+    where = next(positions, None)
     for found in ast.walk(ast.parse(text)):
-        if isinstance(found, ast.Lambda) and _covers(found.body, where):
+        if where is not None and isinstance(found, ast.Lambda) and _covers(found.body, where):
             return ast.get_source_segment(text, found) or ""
-    raise GraphError(f"the source of the lambda at line {fn.__code__.co_firstlineno} was not found")
+    raise GraphError(f"the source of the lambda at line {fn.__code__.co_firstlineno} was not found: use a def")
 
 
 def _covers(body: ast.expr, where: tuple[int | None, int | None, int | None, int | None]) -> bool:
     last = (body.end_lineno, body.end_col_offset)
-    return (body.lineno, body.col_offset) <= (where[0], where[2]) and (where[1], where[3]) <= last  # type: ignore[operator]
+    return (body.lineno, body.col_offset) <= (where[0], where[2]) and (where[1], where[3]) <= last

@@ -5,18 +5,17 @@ Nothing is coerced by calling a type on a value: a proposal is JSON, and is read
 
 from __future__ import annotations
 
-import enum
 import functools
 import json
 import math
 import sys
-from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import pydantic
 import pydantic_core
 
 from tracelib.errors import ConstraintError, SignatureError, StateError
+from tracelib.graph.containers import plain
 
 if TYPE_CHECKING:
     from tracelib.graph.parameter import Parameter
@@ -26,6 +25,7 @@ PLAIN = (str, int, float, bool, bytes, list, dict, tuple, set, frozenset)
 
 def check(parameter: Parameter[Any], value: Any) -> Any:
     """`value` as `parameter` would hold it; see `Parameter.check`."""
+    value = plain(value)
     if parameter._code is not None:
         try:
             return parameter._code.check(value)
@@ -43,7 +43,7 @@ def _by_type(parameter: Parameter[Any], value: Any, declared: Any) -> Any:
         adapter = _adapter(declared)
     except pydantic.PydanticSchemaGenerationError as error:
         raise ConstraintError(
-            f"the constraint of {parameter.name} is neither text nor a type that pydantic knows: {declared!r}",
+            f"the constraint of {parameter.name} is neither text nor a type pydantic knows: {declared!r}",
             parameter,
             value,
         ) from error
@@ -85,17 +85,22 @@ def _by_present(parameter: Parameter[Any], value: Any) -> Any:
         return _finite(parameter, value)
     if kind is float and type(value) is int:
         return float(value)
-    if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
-        return _as_array(parameter, present, value)
+    if kind.__module__ == "numpy" and hasattr(present, "dtype"):
+        made = _as_array(parameter, present, value)
+        return made if kind.__name__ == "ndarray" else made[()]
+    if kind is str and isinstance(value, str):
+        return str.__str__(value)
     if kind in PLAIN and not (kind in (tuple, set, frozenset) and isinstance(value, list)):
         raise _refused(parameter, value)
     if kind in (tuple, set, frozenset):
-        return kind(value)
-    if is_dataclass(kind) or issubclass(kind, (enum.Enum, pydantic.BaseModel)):
         return _by_type(parameter, value, kind)
     if isinstance(value, kind):
         return value
-    raise _refused(parameter, value)
+    try:
+        _adapter(kind)
+    except pydantic.PydanticSchemaGenerationError:
+        raise _refused(parameter, value) from None
+    return _by_type(parameter, value, kind)
 
 
 def _finite(parameter: Parameter[Any], value: Any) -> Any:
@@ -113,9 +118,14 @@ def _as_array(parameter: Parameter[Any], present: Any, value: Any) -> Any:
         raise _refused(parameter, value, f"it is no array: {error}") from error
     if made.shape != present.shape:
         raise _refused(parameter, value, f"its shape is {made.shape}, it must be {present.shape}")
-    if not numpy.can_cast(made.dtype, present.dtype, "same_kind"):
+    whole = made.dtype.kind in "iu" and present.dtype.kind in "iu"
+    if not whole and not numpy.can_cast(made.dtype, present.dtype, "same_kind"):
         raise _refused(parameter, value, f"its elements are {made.dtype}, they must be {present.dtype}")
-    return made.astype(present.dtype)
+    with numpy.errstate(over="ignore"):
+        cast = made.astype(present.dtype)
+    if cast.dtype.kind in "iufc" and not numpy.allclose(cast, made, rtol=1e-2, equal_nan=True):
+        raise _refused(parameter, value, f"it is out of the range of {present.dtype}")
+    return cast
 
 
 def _reasons(error: pydantic.ValidationError) -> str:
@@ -131,13 +141,14 @@ def _refused(parameter: Parameter[Any], value: Any, reason: str = "") -> Constra
     shown = shown if len(shown) <= 200 else f"{shown[:200]}… ({len(shown):,} characters)"
     held, got = type(parameter._data).__name__, type(value).__name__
     if reason:
-        text = f"{parameter.name} refuses {shown}: {reason}"
-    else:
-        text = (
-            f"{parameter.name} holds {held}, the proposal is {got} {shown}: ask for one {held}, "
-            f"or declare what it may become with node(..., constraint=...)"
-        )
-    return ConstraintError(text, parameter, value)
+        return ConstraintError(f"{parameter.name} refuses {shown}: {reason}", parameter, value)
+    reason = f"{parameter.name} holds {held}, the proposal is {got} {shown}"
+    return ConstraintError(
+        f"{reason}: ask for one {held}, or declare what it may become with node(..., constraint=...)",
+        parameter,
+        value,
+        reason,
+    )
 
 
 def encode(value: Any) -> Any:
@@ -146,7 +157,7 @@ def encode(value: Any) -> Any:
         value = value.tolist()
     try:
         return pydantic_core.to_jsonable_python(value, inf_nan_mode="constants")
-    except pydantic_core.PydanticSerializationError as error:
+    except (pydantic_core.PydanticSerializationError, UnicodeDecodeError) as error:
         raise StateError(
             f"a {type(value).__name__} has no JSON form, so it cannot be saved: {value!r:.200}. "
             "Hold it in a dataclass or pydantic model."

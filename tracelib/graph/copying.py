@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextvars
 import copy as stdlib_copy
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 from tracelib.graph.graph import ancestors, by_creation
-from tracelib.graph.node import ExceptionNode, Leaf, Result, TextLeaf, TextResult
+from tracelib.graph.node import ATOMS, LEAVES, RESULTS, ExceptionNode
 from tracelib.graph.parameter import Parameter, Reading
-from tracelib.graph.tracing import start_after
+from tracelib.graph.tracing import Frame, start_after
 
 _writing: contextvars.ContextVar[bool] = contextvars.ContextVar("tracelib_writing", default=False)
 
@@ -43,7 +44,9 @@ class Behind:
     def _flat(self) -> Iterator[Any]:
         token = _writing.set(True)
         try:
+            yield from _frames(self._made)
             yield from _in_order(self._made)
+            yield None  # the pickler asks for one item more before it writes the first of a batch
         finally:
             _writing.reset(token)
 
@@ -55,7 +58,7 @@ class Behind:
 
 
 def _last(behind: Behind) -> Any:
-    return behind.items[-1]
+    return behind.items[-2]
 
 
 def _in_order(made: Any) -> Iterator[Any]:
@@ -64,6 +67,19 @@ def _in_order(made: Any) -> Iterator[Any]:
     yield from (found._parameter for found in nodes if found._parameter is not None)
     yield from (found for found in nodes if found is not made)
     yield made
+
+
+def _frames(made: Any) -> Iterator[Frame]:
+    """The calls that the nodes were made in, outermost first, so that deep call trees pass too."""
+    met: set[int] = set()
+    for found in ancestors((made,)):
+        for frame in (found._caller, found._frame):
+            chain = []
+            while frame is not None and id(frame) not in met:
+                met.add(id(frame))
+                chain.append(frame)
+                frame = frame.caller
+            yield from reversed(chain)
 
 
 def _parts(made: Any) -> tuple[str, ...]:
@@ -75,9 +91,9 @@ def _parts(made: Any) -> tuple[str, ...]:
         return (*common, *RESULT, "exception", "_lines", "_text")
     if isinstance(made, Reading):
         return (*common, "_data", "_parameter")
-    if isinstance(made, (Result, TextResult)):
+    if isinstance(made, RESULTS):
         return (*common, "_data", *RESULT)
-    if isinstance(made, (Leaf, TextLeaf)):
+    if isinstance(made, LEAVES):
         return (*common, "_data", "_name", "_description")
     return (*common, "_data")
 
@@ -90,10 +106,20 @@ def _restore(kind: type, state: dict[str, Any]) -> Any:
     made: Any = str.__new__(kind, state["_data"]) if issubclass(kind, str) else object.__new__(kind)
     for name, part in state.items():
         setattr(made, name, part)
-    if kind is Parameter:
+    if issubclass(kind, Parameter):
         made._reading = None
+    elif kind is Reading:
+        _attach(made)
     start_after(made._seq)
     return made
+
+
+def _attach(reading: Reading) -> None:
+    """Let a restored Parameter know the restored reading of its value, so that there is one of them."""
+    parameter = reading._parameter
+    own, value = parameter._own, reading._data
+    if parameter._reading is None and (own is value or (type(own) in ATOMS and own == value)):
+        parameter._reading = weakref.ref(reading)
 
 
 def deepcopy(made: Any, memo: dict[int, Any]) -> Any:
@@ -114,4 +140,7 @@ def _copied(made: Any, memo: dict[int, Any]) -> dict[str, Any]:
 
 def copy(made: Any) -> Any:
     """Another node with the same value and the same parents; another Parameter with the same value."""
-    return _restore(type(made), _state(made))
+    state = _state(made)
+    if isinstance(made, Parameter):
+        state["_feedback"] = list(made._feedback)
+    return _restore(type(made), state)

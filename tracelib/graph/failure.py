@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import builtins
 import functools
 import inspect
 import linecache
@@ -69,19 +69,58 @@ def root_of(error: BaseException) -> BaseException:
 
 
 def execution_error(made: ExceptionNode, error: BaseException) -> Exception:
-    """An ExecutionError that is also of the original's type, with its arguments and attributes."""
+    """An ExecutionError that is also of the original's type, with its arguments and attributes.
+
+    No code of the user's runs for it: it is made as the builtin type at the root of the original's
+    makes it, and then given all that the original holds.
+    """
     original = root_of(error)
-    kind = _kind_for(type(original))
-    try:
-        raised: Any = kind.__new__(kind, *original.args)
-    except Exception:  # a __new__ of the user's that wants other arguments
-        raised = ExecutionError(*original.args)
+    own: Any = type(original)
+    kind, root = _kind_for(own)
+    raised = _blank(kind, root, original)
     raised.args = original.args
-    raised.__dict__.update(vars(original))
+    _copy_members(original, raised)
+    raised.__dict__.update(original.__dict__)
     raised.exception_node = made
     raised.__cause__ = original
     raised.__notes__ = [*getattr(original, "__notes__", ()), _note(made)]
+    raised.__traceback__ = error.__traceback__
     return raised  # type: ignore[no-any-return]
+
+
+def _blank(kind: Any, root: Any, original: Any) -> Any:
+    """An instance of `kind` as C code makes it, with the parts that only `__new__` can set."""
+    if root is not Exception and issubclass(root, BaseExceptionGroup):
+        return root.__new__(kind, original.message, original.exceptions)
+    try:
+        return root.__new__(kind)
+    except TypeError:  # MemoryError makes none but its own; what it makes is laid out as any exception
+        return Exception.__new__(kind)
+
+
+def _copy_members(original: BaseException, raised: Any) -> None:
+    """Parts of an exception that live in its layout: `errno`, `object`, `__slots__`..."""
+    own: Any = type(original)
+    for member in _members(own):
+        try:
+            value = member.__get__(original)
+            if value is not None:  # None is what an unset one gives, and OSError's text tells them apart
+                member.__set__(raised, value)
+        except (AttributeError, TypeError):  # unset there, or read-only
+            continue
+
+
+@functools.lru_cache(maxsize=256)
+def _members(kind: Any) -> tuple[Any, ...]:
+    """The members of an exception type that are neither Python attributes nor every exception's."""
+    found = []
+    for base in kind.__mro__[: kind.__mro__.index(BaseException)]:
+        for name, member in vars(base).items():
+            if type(member) is types.MemberDescriptorType or (
+                type(member) is types.GetSetDescriptorType and name not in ("__dict__", "__weakref__")
+            ):
+                found.append(member)
+    return tuple(found)
 
 
 def _note(made: ExceptionNode) -> str:
@@ -93,18 +132,30 @@ def _note(made: ExceptionNode) -> str:
     )
 
 
-@functools.cache
-def _kind_for(kind: type[BaseException]) -> type[ExecutionError]:
-    """A subclass of ExecutionError and of `kind`, or ExecutionError where the layouts conflict."""
+@functools.lru_cache(maxsize=256)
+def _kind_for(kind: Any) -> tuple[Any, Any]:
+    """A subclass of ExecutionError and of `kind`, and the builtin type at its root.
+
+    Where the layouts conflict, or the type forbids subclasses, it is a subclass of ExecutionError only.
+    """
+    root = next(base for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
+    body = {"__module__": ExecutionError.__module__, "__doc__": ExecutionError.__doc__}
+    methods = {"__init__": _no_init, "__reduce__": _reduce}
+    plain = type("ExecutionError", (ExecutionError,), {**body, **methods})
     if issubclass(ExecutionError, kind):
-        return ExecutionError
-    body = {"__module__": ExecutionError.__module__, "__doc__": ExecutionError.__doc__, "__init__": _no_init}
-    body["__str__"] = kind.__str__
-    body["__reduce__"] = _reduce
+        return plain, Exception
     try:
-        return type("ExecutionError", (ExecutionError, kind), body)
+        both = {**body, **methods, "__str__": kind.__str__}
+        return type.__new__(type(kind), "ExecutionError", (_Raised, kind), both), root
     except TypeError:
-        return ExecutionError
+        return plain, Exception
+
+
+class _Raised(ExecutionError):  # noqa: N818 - what an ExecutionError is made of
+    """Stands before the original's type, so that subclassing it runs no `__init_subclass__` of the user's."""
+
+    def __init_subclass__(cls) -> None:
+        """Nothing to do: the user's own is for his classes."""
 
 
 def _no_init(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -116,13 +167,19 @@ def _reduce(self: Any) -> tuple[Any, ...]:
 
 
 def _lines(error: BaseException) -> tuple[tuple[str, int, str], ...]:
-    """File, line and function of each step from the call to the failure, without our own."""
+    """File, line and function of each step from the call to the failure, without our own.
+
+    Of a recorded call within, which has its own node, only the last step is repeated.
+    """
+    inner = getattr(error, "exception_node", None)
     steps = []
     trace: types.TracebackType | None = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         if not code.co_filename.startswith(OURS):
             steps.append((code.co_filename, trace.tb_lineno, code.co_name))
+        elif steps and isinstance(inner, ExceptionNode):
+            return (*steps, *inner._lines[-1:])
         trace = trace.tb_next
     return tuple(steps)
 
@@ -130,7 +187,7 @@ def _lines(error: BaseException) -> tuple[tuple[str, int, str], ...]:
 def annotated(made: ExceptionNode) -> str:
     """The source of the failed function with the failing line marked, then the error itself."""
     error = made.exception
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = _message(error)
     assert made._op is not None
     source = _source_with_mark(made._op.fn, made._lines, message)
     if source is not None:
@@ -139,6 +196,14 @@ def annotated(made: ExceptionNode) -> str:
         filename, line, function = made._lines[-1]
         return f"{message}\n  in {function}: {source_line(filename, line).strip()}"
     return f"{message}\n  in {made._op.name}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as failure:  # the user's __str__ failed: as in a traceback, that is what is shown
+        text = f"<its text could not be made: {failure!r}>"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _source_with_mark(
@@ -161,31 +226,34 @@ def _source_with_mark(
 def _mark(block: list[str], at: int, message: str) -> str:
     first, *rest = message.splitlines() or [""]
     marked = [f"{text}  # <-- {first}" if i == at else text for i, text in enumerate(block)]
-    return textwrap.dedent("\n".join([*marked])) + "".join(f"\n# {text}" for text in rest)
+    if not 0 <= at < len(block):
+        rest = [first, *rest]
+    return textwrap.dedent("\n".join(marked)) + "".join(f"\n# {text}" for text in rest)
 
 
 def _block(fn: Any, filename: str, line: int, function: str) -> tuple[list[str], int] | None:
     """The lines of the function that holds a line, and the number of the first."""
-    fn = inspect.unwrap(fn) if callable(fn) else fn
-    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
-    if code is not None and code.co_filename == filename and code.co_name == function:
-        try:
-            block, first = inspect.getsourcelines(code)
-        except (OSError, TypeError):
-            return None
-        return [text.rstrip("\n") for text in block], max(first, 1)
     if filename.startswith("<tracelib "):
-        return _generated(filename, function)
-    return None
-
-
-def _generated(filename: str, function: str) -> tuple[list[str], int] | None:
-    block = [text.rstrip("\n") for text in linecache.getlines(filename)]
-    try:
-        found = [n for n in ast.walk(ast.parse("\n".join(block))) if getattr(n, "name", None) == function]
-    except SyntaxError:
+        return [text.rstrip("\n") for text in linecache.getlines(filename)], 1
+    code = _code_of(fn)
+    if code is None or code.co_filename != filename or code.co_name != function:
         return None
-    return (block, 1) if found else None
+    try:
+        block, first = inspect.getsourcelines(code)
+    except (OSError, TypeError):
+        return None
+    return [text.rstrip("\n") for text in block], max(first, 1)
+
+
+def _code_of(fn: Any) -> types.CodeType | None:
+    """The code that a call of `fn` runs: of the function in a partial, a wrapper or a callable object."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if not (inspect.isroutine(fn) or isinstance(fn, type)) and callable(fn):
+        fn = type(fn).__call__
+    fn = inspect.unwrap(fn) if inspect.isroutine(fn) else fn
+    found = getattr(getattr(fn, "__func__", fn), "__code__", None)
+    return found if isinstance(found, types.CodeType) else None
 
 
 def nodes_behind(error: BaseException) -> tuple[tuple[str, Node[Any]], ...]:

@@ -40,7 +40,7 @@ def ancestors(outputs: tuple[Node[Any], ...], control: bool = True) -> list[Node
     while stack:
         made = stack.pop()
         for kept in made._args:
-            if isinstance(kept, Node):
+            if issubclass(type(kept), Node):
                 if id(kept) not in met:
                     add(id(kept))
                     push(kept)
@@ -81,8 +81,9 @@ class Graph:
         for output in outputs:
             if not isinstance(output, Node):
                 raise GraphError(
-                    f"Graph.behind needs a recorded node, got {type(output).__name__}: {output!r:.80}. Was it "
-                    "computed under stop_tracing, taken out with .data, or by a function that is no @bundle?"
+                    f"Graph.behind needs a recorded node, got {type(output).__name__}: {output!r:.80}. "
+                    "Was it computed under stop_tracing, taken out with .data, or by a function that is "
+                    "no @bundle?"
                 )
         if not outputs:
             raise GraphError("Graph.behind needs at least one output")
@@ -111,7 +112,7 @@ class Graph:
 
     def _collect(self) -> None:
         recorded = sorted(ancestors(self.outputs), key=by_creation)
-        nodes: dict[int, Node[Any]] = {}
+        nodes: dict[int, Node[Any]] = {}  # values of one Parameter, which share its place, by first use
         edges = []
         for made in recorded:
             target = shown(made)
@@ -119,7 +120,8 @@ class Graph:
                 source = shown(link.source)
                 nodes.setdefault(id(source), source)
                 edges.append(Edge(source, target, link.name, link.kind))
-            nodes.setdefault(id(target), target)
+        for made in recorded:
+            nodes.setdefault(id(shown(made)), shown(made))
         self._nodes = sorted(nodes.values(), key=by_creation)
         self._edges = edges
 
@@ -239,12 +241,15 @@ class _Places:
 
 
 def _named(ordered: list[Node[Any]]) -> dict[int, str]:
-    """A unique name for each node: the user's own name where it is free, else a base and a number."""
+    """A unique name for each node: the user's own name where it is free, else a base and a number.
+
+    A Parameter has its name before any other node: that is what optimizers ask for.
+    """
     names: dict[int, str] = {}
     taken: set[str] = set()
     counters: dict[str, itertools.count[int]] = {}
     later = []
-    for made in ordered:
+    for made in sorted(ordered, key=lambda n: not isinstance(n, Parameter)):
         own = _own_name(made)
         if own is not None and own not in taken:
             taken.add(own)

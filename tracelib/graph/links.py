@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tracelib.graph.node import Node, Packed, constant, operands
+from tracelib.graph.node import Node, Packed, constant, is_node, operands
 from tracelib.graph.parameter import Reading
 
 KINDS = ("argument", "returned", "read", "within", "control")
@@ -27,7 +27,7 @@ def links(made: Node[Any]) -> Iterator[Link]:
     """
     _materialize(made)
     for name, kept in operands(made):
-        if isinstance(kept, Node):
+        if is_node(kept):
             yield Link(name, "argument", kept)
         elif type(kept) is Packed:
             for path, found in zip(kept.paths, kept.nodes, strict=True):
@@ -39,13 +39,14 @@ def links(made: Node[Any]) -> Iterator[Link]:
 
 def _materialize(made: Node[Any]) -> None:
     op = made._op
-    if op is None or not any(not isinstance(a, Node) and type(a) is not Packed for a in made._args):
+    if op is None or all(is_node(a) or type(a) is Packed for a in made._args):
         return
     args = [
-        a if isinstance(a, Node) or type(a) is Packed or (i == 0 and op.receiver) else constant(a, made)
+        a if is_node(a) or type(a) is Packed or (i == 0 and op.receiver) else constant(a, made)
         for i, a in enumerate(made._args)
     ]
-    made._args = tuple(args)
+    kept: Any = made
+    kept._args = tuple(args)
 
 
 def shown(found: Node[Any]) -> Node[Any]:
@@ -59,12 +60,19 @@ def shown(found: Node[Any]) -> Node[Any]:
 
 def inputs(made: Node[Any]) -> dict[str, Node[Any]]:
     """What a node was made from, by name, with the values of that moment; names are made unique."""
+    return {name: shown(source) for name, source in named_links(made).items()}
+
+
+def named_links(made: Node[Any]) -> dict[str, Node[Any]]:
+    """The source of every edge into a node, by a name that no other edge into it has."""
     named: dict[str, Node[Any]] = {}
+    counts: dict[str, int] = {}
     for link in links(made):
-        name, n = link.name, 1
+        name = link.name
         while name in named:
-            name, n = f"{link.name}{n}", n + 1
-        named[name] = shown(link.source)
+            counts[link.name] = counts.get(link.name, 0) + 1
+            name = f"{link.name}{counts[link.name]}"
+        named[name] = link.source
     return named
 
 

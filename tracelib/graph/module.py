@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,13 +33,15 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         forward = getattr(self, "forward", None)
         if forward is None:
-            raise GraphError(f"{type(self).__name__} cannot be called: give it a __call__ or a forward method")
+            raise GraphError(
+                f"{type(self).__name__} cannot be called: give it a __call__ or a forward method"
+            )
         return forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter) and value._path is None:
             value._path = name
-        object.__setattr__(self, name, value)
+        super().__setattr__(name, value)
 
     def parameters(self) -> list[Parameter[Any]]:
         """Every parameter once, in the order of their paths' first appearance."""
@@ -62,7 +65,9 @@ class Module:
         """
         own = self.named_parameters()
         fitting = _fitting(own, state, type(self).__name__)
-        changed = [path for path, value in fitting.items() if own[path].is_code and value != own[path].original]
+        changed = [
+            path for path, value in fitting.items() if own[path].is_code and value != own[path].original
+        ]
         if changed and not allow_code_execution:
             raise CodeExecutionRefused(
                 f"the state holds code for {', '.join(changed)} that differs from the source of the program. "
@@ -132,13 +137,14 @@ def named_parameters(root: Any) -> dict[str, Parameter[Any]]:
 def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """What may hold parameters inside a value, with the path to each."""
     prefix = f"{path}." if path else ""
-    if isinstance(value, Mapping):
-        yield from ((f"{prefix}{key}", item) for key, item in value.items())
-    elif isinstance(value, (list, tuple)):
+    kind = type(value)
+    if issubclass(kind, dict):
+        yield from ((f"{prefix}{key}", item) for key, item in dict.items(value))
+    elif issubclass(kind, (list, tuple)):
         yield from ((f"{prefix}{i}", item) for i, item in enumerate(value))
-    elif isinstance(value, Module):
+    elif issubclass(kind, Module):
         yield from ((f"{prefix}{name}", item) for name, item in _attributes(value))
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+    elif dataclasses.is_dataclass(kind):
         yield from ((f"{prefix}{name}", item) for name, item in _own_attributes(value))
 
 
@@ -146,14 +152,20 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
     """Own attributes first, then those of the class; methods as bound, properties not run."""
     own = dict(_own_attributes(module))
     yield from own.items()
-    for kind in reversed(type(module).__mro__):
-        for name, value in vars(kind).items():
-            if name in own or name.startswith("__"):
-                continue
-            if isinstance(value, Bundle):
-                yield name, value.__get__(module, type(module))
-            elif isinstance(value, (Parameter, Module, list, tuple, dict)):
-                yield name, value
+    for name, value in _of_class(type(module)).items():
+        if name in own or (name.startswith("__") and name != "__call__"):
+            continue
+        if isinstance(value, property) and isinstance(value.fget, Bundle):
+            value = value.fget
+        if isinstance(value, Bundle):
+            yield name, value.__get__(module, type(module))
+        elif isinstance(value, (Parameter, Module, list, tuple, dict)):
+            yield name, value
+
+
+def _of_class(kind: type) -> dict[str, Any]:
+    """What attribute lookup finds in a class, as it is there, in the order of its definition."""
+    return {name: value for base in reversed(kind.__mro__) for name, value in vars(base).items()}
 
 
 def _own_attributes(value: Any) -> Iterator[tuple[str, Any]]:
@@ -186,4 +198,16 @@ def model(cls: C) -> C:
     if issubclass(cls, Module):
         return cls
     body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return type(cls)(cls.__name__, (cls, Module), body)  # type: ignore[return-value]
+    kind: Any = type(cls)
+    made: C = kind(cls.__name__, (cls, Module), {**body, **_fields(cls)})
+    return made
+
+
+def _fields(cls: type) -> dict[str, Any]:
+    """Annotations and their defaults again, for a `@dataclass` above `@model`, which looks no further."""
+    if dataclasses.is_dataclass(cls):
+        return {}
+    annotations = vars(cls).get("__annotations__", {})
+    slots = types.MemberDescriptorType
+    given = {n: v for n, v in vars(cls).items() if n in annotations and not isinstance(v, slots)}
+    return {"__annotations__": annotations, **given} if annotations else {}

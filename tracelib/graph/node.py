@@ -6,7 +6,7 @@ import linecache
 import warnings
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 
 from tracelib.errors import ShadowedWarning
 from tracelib.graph.late import late
@@ -70,6 +70,8 @@ class Node(Generic[T_co]):
     _seq: float
     _caller: Frame | None
     _live = False
+    """Whether the value may change: only a Parameter's, which the record keeps as a reading."""
+    _reading_now: Any = None
     _parameter: Any = None
     _extra: Extra | None = None
     _frame: Frame | None = None
@@ -161,20 +163,48 @@ class Node(Generic[T_co]):
         return late("copying.copy")(self)
 
 
-class Value(Node[T_co]):
-    """A node whose value is not a string."""
+class Held(Node[T_co]):
+    """A node whose value is not a string; what is common to the kinds below.
+
+    No kind is derived from another: Python asks the right operand of a comparison first when its
+    class is derived from the left one's, and `a < b` would be recorded as `b > a`.
+    """
 
     __slots__ = ("__weakref__", "_args", "_caller", "_data", "_op", "_seq")
 
 
-class Leaf(Value[T_co]):
+class Value(Held[T_co]):
+    """What an operation of Python gave."""
+
+    __slots__ = ()
+
+
+class Leaf(Held[T_co]):
     """A value the user wrapped, with the name and words he gave it."""
 
     __slots__ = ("_description", "_name")
 
 
-class Result(Value[T_co]):
+class Result(Held[T_co]):
     """What a call gave."""
+
+    __slots__ = ("_duration", "_extra", "_frame", "_start")
+
+
+class CallableValue(Held[T_co]):
+    """A Value that can be called; only such a node can be called itself, so that `callable(node)` is true."""
+
+    __slots__ = ()
+
+
+class CallableLeaf(Held[T_co]):
+    """A Leaf whose value can be called."""
+
+    __slots__ = ("_description", "_name")
+
+
+class CallableResult(Held[T_co]):
+    """A Result whose value can be called."""
 
     __slots__ = ("_duration", "_extra", "_frame", "_start")
 
@@ -183,6 +213,12 @@ class Text(Node[str], str):
     """A node that is also a `str`: what a recorded result that is a string becomes."""
 
     __slots__ = ("__weakref__", "_args", "_caller", "_data", "_op", "_seq")
+
+
+class TextValue(Text):
+    """A string that an operation of Python gave."""
+
+    __slots__ = ()
 
 
 class TextLeaf(Text):
@@ -195,6 +231,10 @@ class TextResult(Text):
     """A string that a call gave."""
 
     __slots__ = ("_duration", "_extra", "_frame", "_start")
+
+
+LEAVES = (Leaf, CallableLeaf, TextLeaf)
+RESULTS = (Result, CallableResult, TextResult)
 
 
 class ExceptionNode(Node[str]):
@@ -224,10 +264,15 @@ class ExceptionNode(Node[str]):
     _text: str | None
 
     @property
-    def _data(self) -> str:  # type: ignore[override]
+    def _data(self) -> str:
         if self._text is None:
             self._text = late("ExceptionNode.text")(self)
         return self._text
+
+
+def is_node(value: Any) -> TypeGuard[Node[Any]]:
+    """Whether a value is a node; unlike `isinstance` it never asks the value for its `__class__`."""
+    return issubclass(type(value), Node)
 
 
 def node(
@@ -248,7 +293,7 @@ def node(
     """
     if trainable:
         return late("Parameter")(value, name=name, description=description, constraint=constraint)
-    if isinstance(value, Node):
+    if is_node(value):
         return value
     if type(value) not in ATOMS:
         found, value = late("seen")(value)
@@ -257,14 +302,33 @@ def node(
     return leaf(value, name, description)
 
 
+KINDS: dict[Any, tuple[Any, Any]] = {
+    Value: (TextValue, CallableValue),
+    Leaf: (TextLeaf, CallableLeaf),
+    Result: (TextResult, CallableResult),
+}
+"""For each kind of node the one for strings and the one for what can be called."""
+
+
+def empty(value: Any, kind: Any) -> Any:
+    """A node still to be filled: of `kind`, or of its likeness for strings or callables."""
+    if type(value) is str:
+        return str.__new__(KINDS[kind][0], value)
+    if type(value) in ATOMS or not callable(value):
+        return new(kind)
+    return new(KINDS[kind][1])
+
+
 def leaf(value: Any, name: str | None = None, description: str | None = None) -> Node[Any]:
-    """A node without parents."""
-    made: Any = str.__new__(TextLeaf, value) if type(value) is str else new(Leaf)
+    """A node without parents; made in a running call it has its place there, and is not behind its result."""
+    made: Any = empty(value, Leaf)
     made._data = value
     made._args = ()
     made._op = None
     made._seq = next_place()
-    made._caller = None
+    made._caller = frame = here.get()
+    if frame is not None:
+        within(made, frame)
     made._name = name
     made._description = description
     return made  # type: ignore[no-any-return]
@@ -272,7 +336,7 @@ def leaf(value: Any, name: str | None = None, description: str | None = None) ->
 
 def record(value: Any, args: tuple[Any, ...], op: Operator) -> Node[Any]:
     """A node for what `op` gave from `args`, in the running call if there is one."""
-    made: Any = str.__new__(Text, value) if type(value) is str else new(Value)
+    made: Any = str.__new__(TextValue, value) if type(value) is str else empty(value, Value)
     made._data = value
     made._args = args
     made._op = op
@@ -293,12 +357,13 @@ def within(made: Any, frame: Frame) -> None:
 
 
 def constant(value: Any, consumer: Node[Any]) -> Node[Any]:
-    """A leaf for a plain operand, just before the node that used it in creation order."""
-    made: Any = str.__new__(Text, value) if type(value) is str else new(Value)
+    """A leaf for a plain operand, just before the operation or the start of the call that used it."""
+    frame = consumer._frame
+    made: Any = empty(value, Value)
     made._data = value
     made._args = ()
     made._op = None
-    made._seq = consumer._seq - 0.5
+    made._seq = (consumer._seq if frame is None else frame.place or consumer._seq) - 0.5
     made._caller = consumer._caller
     return made  # type: ignore[no-any-return]
 
@@ -311,7 +376,7 @@ def operands(made: Node[Any]) -> Iterator[tuple[str, Any]]:
         return
     keywords = made._extra.keywords if made._extra is not None else ()
     positional = len(args) - len(keywords)
-    yield from zip((*op.input_names(positional), *keywords), args, strict=True)
+    yield from zip((*op.input_names(positional, len(keywords)), *keywords), args, strict=True)
 
 
 def _kind(node: Node[Any]) -> str:

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+CODE = "__code"
+"""The name under which trainable code is an input of its calls."""
+
 
 class Operator:
     """A function as the graph knows it: its name, its words, its parameter names.
@@ -17,7 +20,17 @@ class Operator:
     by identity. `rule` is the feedback rule of this operator, or None for the default.
     """
 
-    __slots__ = ("__weakref__", "_names", "_tail", "description_given", "fn", "name", "receiver", "rule")
+    __slots__ = (
+        "__weakref__",
+        "_least",
+        "_names",
+        "_tail",
+        "description_given",
+        "fn",
+        "name",
+        "receiver",
+        "rule",
+    )
 
     def __init__(
         self,
@@ -34,6 +47,7 @@ class Operator:
         self.rule: Callable[..., Any] | None = None
         self._names = names
         self._tail: tuple[str, ...] = ()
+        self._least = 0
 
     @property
     def description(self) -> str | None:
@@ -43,16 +57,28 @@ class Operator:
         doc = getattr(self.fn, "__doc__", None)
         return inspect.cleandoc(doc) if isinstance(doc, str) else None
 
-    def take_names(self, signature: inspect.Signature) -> None:
-        """Learn the parameter names: those before `*args`, and those after it."""
-        kinds = inspect.Parameter
-        fixed = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        self._names = tuple(p.name for p in fixed if p.kind is not kinds.KEYWORD_ONLY)
-        self._tail = tuple(p.name for p in fixed if p.kind is kinds.KEYWORD_ONLY)
+    def take_names(
+        self, signature: inspect.Signature, shown: inspect.Signature | None = None, code: bool = False
+    ) -> None:
+        """Learn the parameter names: those before `*args`, and those after it; trainable code comes last.
 
-    def input_names(self, count: int) -> list[str]:
-        """A name for each of `count` operands in the order the record keeps them."""
-        names = list(self._names or ())[: count - len(self._tail)]
+        Where the call takes anything, they are those of the signature that is `shown` to people.
+        """
+        self._names, self._least = _positional(signature)
+        self._tail = tuple(p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
+        if code:
+            self._tail = (*self._tail, CODE)
+        if not self._names and shown is not None:
+            self._names, self._least = _positional(shown)
+
+    def input_names(self, count: int, keywords: int = 0) -> list[str]:
+        """A name for each of `count` operands in the order the record keeps them.
+
+        A wrapper that is given fewer arguments than its function must have hands it others of its
+        own, so the function's names would be wrong there.
+        """
+        known = (self._names or ()) if count + keywords - len(self._tail) >= self._least else ()
+        names = list(known)[: count - len(self._tail)]
         starred = count - len(names) - len(self._tail)
         return [*names, *(f"args[{i}]" for i in range(starred)), *self._tail]
 
@@ -71,11 +97,20 @@ class Operator:
         return f"<operator {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if BUILTIN.get(self.name) is self:
+            return _restore_builtin, (self.name,)
         where = (getattr(self.fn, "__module__", None), getattr(self.fn, "__qualname__", None))
         return _restore, (self.name, self.description, self._names, self._tail, self.receiver, *where)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Operator:
         return self
+
+
+def _positional(signature: inspect.Signature) -> tuple[tuple[str, ...], int]:
+    """The names that positional arguments have, and how many must be given."""
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parts = [p for p in signature.parameters.values() if p.kind in kinds]
+    return tuple(p.name for p in parts), sum(p.default is p.empty for p in parts)
 
 
 BUILTIN: dict[str, Operator] = {}
@@ -88,6 +123,11 @@ def builtin(name: str, fn: Callable[..., Any], *names: str) -> Operator:
     return operator
 
 
+def _restore_builtin(name: str) -> Operator:
+    """An operator of Python from a pickle; of a newer version's it knows the name only."""
+    return BUILTIN.get(name) or Operator(name)
+
+
 def _restore(
     name: str,
     description: str | None,
@@ -97,9 +137,7 @@ def _restore(
     module: str | None,
     qualname: str | None,
 ) -> Operator:
-    """An operator from a pickle: the one of that name here, else one that knows its words only."""
-    if name in BUILTIN and module != "__main__":
-        return BUILTIN[name]
+    """An operator from a pickle: that of the bundle of that name here, else one that knows its words only."""
     found = getattr(find(module, qualname), "op", None)
     if isinstance(found, Operator):
         return found
@@ -112,7 +150,10 @@ def find(module: str | None, qualname: str | None) -> Any:
     """What a module holds under a dotted name, as pickle looks it up; None where there is nothing."""
     if module is None or qualname is None or "<" in qualname:
         return None
-    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    try:
+        found: Any = sys.modules.get(module) or importlib.import_module(module)
+    except ImportError:
+        return None
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return found

@@ -7,17 +7,19 @@ Which operators exist is taken from the data model of the language reference, se
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import operator
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tracelib.errors import InPlaceError
-from tracelib.graph.containers import plain, seen
+from tracelib.graph.containers import nodes_of, seen
 from tracelib.graph.failure import failed_operation, root_of
 from tracelib.graph.late import late
-from tracelib.graph.node import ATOMS, Node, Text, Value, new, record, within
+from tracelib.graph.node import ATOMS, KINDS, Node, TextValue, Value, new, record, within
 from tracelib.graph.operator import BUILTIN, Operator, builtin
 from tracelib.graph.tracing import heard, here, next_place
 
@@ -39,7 +41,7 @@ BINARY = {
     "xor": operator.xor,
 }
 COMPARISON = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
-UNARY = {
+UNARY: dict[str, Callable[[Any], Any]] = {
     "neg": operator.neg,
     "pos": operator.pos,
     "abs": abs,
@@ -55,29 +57,46 @@ CONVERSION: dict[str, Callable[[Any], Any]] = {
     "index": operator.index,
     "bytes": bytes,
     "len": len,
-    "fspath": lambda value: value.__fspath__(),
+    "fspath": os.fspath,
 }
-IN_PLACE = {f"i{name}": getattr(operator, f"i{name.rstrip('_')}", None) for name in BINARY if name != "divmod"}
+IN_PLACE: dict[str, Any] = {f"i{name}": getattr(operator, f"i{name}", None) for name in BINARY}
+del IN_PLACE["idivmod"]
 IN_PLACE["iand"], IN_PLACE["ior"] = operator.iand, operator.ior
 IN_PLACE["ipow"] = operator.ipow
 
 CHANGING = {
-    list: {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"},
-    dict: {"pop", "popitem", "clear", "update", "setdefault"},
-    set: {
+    "builtins.list": {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"},
+    "builtins.dict": {"pop", "popitem", "clear", "update", "setdefault"},
+    "builtins.set": {
         "add", "discard", "remove", "pop", "clear", "update",
         "difference_update", "intersection_update", "symmetric_difference_update",
     },
-    bytearray: {"append", "extend", "insert", "remove", "pop", "clear", "reverse"},
+    "builtins.bytearray": {"append", "extend", "insert", "remove", "pop", "clear", "reverse"},
+    "collections.deque": {
+        "append", "appendleft", "extend", "extendleft", "insert", "remove", "pop", "popleft", "clear",
+        "reverse", "rotate",
+    },
+    "collections.OrderedDict": {"move_to_end"},
+    "collections.Counter": {"subtract"},
+    "numpy.ndarray": {"fill", "partition", "put", "resize", "setfield", "setflags", "sort"},
+    "pandas.DataFrame": {"insert", "pop", "update"},
+    "pandas.core.frame.DataFrame": {"insert", "pop", "update"},
+    "pandas.Series": {"pop", "update"},
+    "pandas.core.series.Series": {"pop", "update"},
 }  # fmt: skip
-"""Methods of builtin containers that change them: refused on a recorded value."""
+"""Methods of containers that change them: refused on a recorded value, of a subclass too."""
+
+CHANGING_NAMES = frozenset().union(*CHANGING.values())
+
+CHANGING_FUNCTIONS = frozenset(("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"))
+"""Functions of numpy that change their first argument."""
 
 GETITEM = builtin("getitem", operator.getitem, "x", "index")
 
-OWN = frozenset(
-    ("_args", "_caller", "_code", "_constraint", "_data", "_description", "_duration", "_extra", "_feedback")
-    + ("_frame", "_lines", "_name", "_op", "_own", "_parameter", "_path", "_reading", "_seq", "_start", "_text")
-)
+OWN = frozenset((
+    "_args", "_caller", "_code", "_constraint", "_data", "_description", "_duration", "_extra", "_feedback",
+    "_frame", "_lines", "_name", "_op", "_own", "_parameter", "_path", "_reading", "_seq", "_start", "_text",
+))  # fmt: skip
 """Slots of ours: an unset one is missing, and is never looked for on the value."""
 
 
@@ -98,9 +117,11 @@ def binary(op: Operator, fn: Callable[[Any, Any], Any]) -> Method:
         except Exception as error:
             raise failed_operation(op, (self, other), error) from root_of(error)
         if type(value) is str:
-            made: Any = str.__new__(Text, value)
-        else:
+            made: Any = str.__new__(TextValue, value)
+        elif type(value) in ATOMS:
             made = new(Value)
+        else:
+            return recorded(value, (self, other), op)
         made._data = value
         made._args = (self, other)
         made._op = op
@@ -176,27 +197,32 @@ def power(self: Any, other: Any, modulo: Any = None) -> Any:
     return operate(BUILTIN["pow"], pow, *args)
 
 
+def reflected_power(self: Any, other: Any, modulo: Any = None) -> Any:
+    return power(other, self, modulo)
+
+
 def rounded(self: Any, digits: Any = None) -> Any:
     return operate(BUILTIN["round"], round, self, *(() if digits is None else (digits,)))
 
 
 def equal(self: Any, other: Any) -> Any:
-    return _compared(self, other, operator.eq, "eq")
+    return _compared(operator.eq, self, other)
 
 
 def unequal(self: Any, other: Any) -> Any:
-    return _compared(self, other, operator.ne, "ne")
+    return _compared(operator.ne, self, other)
 
 
-def _compared(self: Any, other: Any, fn: Callable[[Any, Any], Any], name: str) -> Any:
+def _compared(fn: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
     """A plain bool, noted as a branch condition; arrays compare element by element, recorded."""
-    value = fn(self._data, plain(other))
+    kept_left, plain_left = seen(left)
+    kept_right, plain_right = seen(right)
+    value = fn(plain_left, plain_right)
     if type(value) is bool:
-        heard("control", self)
-        if isinstance(other, Node):
-            heard("control", other)
+        for compared in (*nodes_of(kept_left), *nodes_of(kept_right)):
+            heard("control", compared)
         return value
-    return operate(BUILTIN[name], lambda *_: value, self, other)
+    return recorded(value, (kept_left, kept_right), BUILTIN[fn.__name__])
 
 
 def truth(self: Any) -> bool:
@@ -210,8 +236,10 @@ def hashed(self: Any) -> int:
 
 
 def contains(self: Any, item: Any) -> bool:
-    heard("control", self)
-    return plain(item) in self._data
+    found, plain_item = seen(item)
+    for compared in (self, *nodes_of(found)):
+        heard("control", compared)
+    return plain_item in self._data
 
 
 def getitem(self: Any, index: Any) -> Any:
@@ -222,23 +250,23 @@ def getitem(self: Any, index: Any) -> Any:
             raise failed_operation(GETITEM, (self, index), error) from root_of(error)
         kept = (self, index)
         return record(value, kept, GETITEM) if type(value) in ATOMS else recorded(value, kept, GETITEM)
-    if isinstance(index, slice):
-        index = slice(*(plain(part) for part in (index.start, index.stop, index.step)))
     return operate(GETITEM, operator.getitem, self, index)
 
 
 def iterate(self: Any) -> Iterator[Any]:
     """The elements as nodes: `self[i]` of a sequence, the keys or members of anything else."""
+    return _elements(self, iter(self._data), itertools.count())
+
+
+def _elements(self: Any, elements: Iterator[Any], places: Iterator[int]) -> Iterator[Any]:
     op = GETITEM if isinstance(self._data, (list, tuple, str)) else BUILTIN["item"]
-    for i, element in enumerate(self._data):
+    for element, i in zip(elements, places, strict=False):
         yield recorded(element, (self, i), op)
 
 
 def backwards(self: Any) -> Iterator[Any]:
     """The elements as nodes, last first."""
-    last = len(self._data) - 1
-    for i, element in enumerate(reversed(self._data)):
-        yield recorded(element, (self, last - i), GETITEM if isinstance(self._data, (list, tuple, str)) else BUILTIN["item"])
+    return _elements(self, reversed(self._data), itertools.count(-1, -1))
 
 
 def called(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -251,8 +279,8 @@ def attribute(self: Any, name: str) -> Any:
     if name in OWN or (name.startswith("__") and name.endswith("__")):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     value = getattr(self._data, name)
-    if name in CHANGING.get(type(self._data), ()):
-        raise _refusal(f".{name}(...)", self)
+    if name in CHANGING_NAMES and _changes(type(self._data), name):
+        return _refusing(f".{name}(...)", self)
     return recorded(value, (self, name), BUILTIN["getattr"])
 
 
@@ -267,6 +295,20 @@ def change_item(self: Any, *args: Any) -> None:
     raise _refusal("[...] = ..." if len(args) == 2 else "del [...]", self)
 
 
+def _changes(kind: type, name: str) -> bool:
+    """Whether a method of a type, or of one that it is derived from, changes the value."""
+    return any(name in CHANGING.get(f"{base.__module__}.{base.__qualname__}", ()) for base in kind.__mro__)
+
+
+def _refusing(what: str, self: Any) -> Method:
+    """Stands for a method that would change the value: asking for it is allowed, calling it is not."""
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise _refusal(what, self)
+
+    return refuse
+
+
 def _refusal(what: str, self: Any) -> InPlaceError:
     kind = type(self._data).__name__
     return InPlaceError(
@@ -277,7 +319,9 @@ def _refusal(what: str, self: Any) -> InPlaceError:
 
 
 def as_text(self: Any) -> str:
-    """`str(node)`: a Text that remembers the node."""
+    """`str(node)`: a Text that remembers the node; `"%s" % node` and `f"{node!s}"` keep only its letters."""
+    if here.get() is None:
+        heard("read", self)
     return record(str(self._data), (self,), BUILTIN["str"])  # type: ignore[return-value]
 
 
@@ -301,23 +345,47 @@ def directory(self: Any) -> list[str]:
 def array(self: Any, dtype: Any = None, copy: Any = None) -> Any:
     """The value as a numpy array; numpy is loaded already, or it would not have asked."""
     heard("read", self)
-    return sys.modules["numpy"].asarray(self._data, dtype=dtype)
+    numpy = sys.modules["numpy"]
+    if copy is None:
+        return numpy.asarray(self._data, dtype=dtype)
+    return numpy.array(self._data, dtype=dtype, copy=copy)
 
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    if "out" in kwargs:
-        raise _refusal(f"numpy.{ufunc.__name__}(..., out=...)", self)
-    op = _numpy(ufunc.__name__)
-    return operate(op, lambda *args: getattr(ufunc, method)(*args, **plain(kwargs)), *inputs)
+    changed = inputs[:1] if method == "at" else kwargs.get("out", ())
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}_{method}"
+    _refuse_change(name, changed)
+    apply = getattr(ufunc, method)
+    if name == "multiply" and not kwargs and any(isinstance(x, sys.modules["numpy"].generic) for x in inputs):
+        # `np.int64(2) * [1]` repeats the list, as Python's 2 does; np.multiply would not
+        return operate(BUILTIN["mul"], operator.mul, *inputs)
+    return _applied(name, apply, inputs, kwargs)
 
 
 def array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    op = _numpy(func.__name__)
-    return operate(op, lambda a, k: func(*a, **k), args, kwargs)
+    name = func.__name__
+    _refuse_change(name, args[:1] if name in CHANGING_FUNCTIONS else (kwargs.get("out"),))
+    return _applied(name, func, args, kwargs)
+
+
+def _applied(name: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if not kwargs:
+        return operate(_numpy(name), fn, *args)
+    return operate(_numpy(name), lambda *given: fn(*given[:-1], **given[-1]), *args, kwargs)
+
+
+def _refuse_change(name: str, changed: Iterable[Any]) -> None:
+    for value in changed:
+        if isinstance(value, Node):
+            raise _refusal(f"numpy.{name}", value)
 
 
 def _numpy(name: str) -> Operator:
-    return BUILTIN.get(name) or Operator(name, names=("x", "y", "z"))
+    """The operator of a function of numpy's; one for each name, however often it is called."""
+    return BUILTIN.get(name) or _NUMPY.setdefault(name, Operator(name, names=("x", "y", "z")))
+
+
+_NUMPY: dict[str, Operator] = {}
 
 
 def install() -> None:
@@ -337,6 +405,8 @@ def install() -> None:
         _set(name, conversion(convert))
     for name, method in _SINGLE.items():
         _set(name, method)
+    for _, kind in KINDS.values():
+        kind.__call__ = called
     Node.__pandas_priority__ = 1_000_000  # type: ignore[attr-defined]  # Series + node asks the node
     Node.__array_priority__ = 1_000_000.0  # type: ignore[attr-defined]
 
@@ -367,7 +437,7 @@ builtin("enter", lambda manager: manager.__enter__(), "x")
 
 _SINGLE: dict[str, Method] = {
     "pow": power,
-    "rpow": reflected(BUILTIN["pow"], pow),
+    "rpow": reflected_power,
     "round": rounded,
     "eq": equal,
     "ne": unequal,
@@ -379,7 +449,6 @@ _SINGLE: dict[str, Method] = {
     "delitem": change_item,
     "iter": iterate,
     "reversed": backwards,
-    "call": called,
     "getattr": attribute,
     "str": as_text,
     "format": formatted,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tracelib.errors import GraphError
 from tracelib.graph import operators
 from tracelib.graph.late import late
-from tracelib.graph.node import ATOMS, Node, Packed, Value, new
+from tracelib.graph.node import ATOMS, Held, Node, Packed, is_node, new
 from tracelib.graph.tracing import Update, ears, next_place, tell
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ bound: contextvars.ContextVar[dict[int, Reading] | None] = contextvars.ContextVa
 """Values that parameters have in this context instead of their own, by identity."""
 
 
-class Reading(Value[Any]):
+class Reading(Held[Any]):
     """A Parameter's value as some calls saw it: what the record keeps when the Parameter changes."""
 
     __slots__ = ("_parameter",)
@@ -77,6 +77,11 @@ class Parameter(Node[T]):
     _code: CodeSlot | None
     _path: str | None
 
+    def __new__(cls, value: Any = None, *args: Any, **kwargs: Any) -> Parameter[T]:
+        plain = value._data if is_node(value) else value
+        made: Parameter[T] = new(cls if type(plain) in ATOMS or not callable(plain) else CallableParameter)
+        return made
+
     def __init__(
         self,
         value: T,
@@ -85,7 +90,7 @@ class Parameter(Node[T]):
         constraint: Any = None,
         code: CodeSlot | None = None,
     ) -> None:
-        if isinstance(value, Node):
+        if is_node(value):
             name, description = name or value._name, description or value._description
             value = value._data
         if type(value) not in ATOMS and type(late("seen")(value)[0]) is Packed:
@@ -99,12 +104,12 @@ class Parameter(Node[T]):
         self._description = description
         self._constraint = constraint
         self._code = code
-        self._feedback: Any = None
+        self._feedback: list[Any] = []
         self._reading: weakref.ref[Reading] | None = None
         self._seq = next_place()
 
     @property
-    def _data(self) -> T:  # type: ignore[override]
+    def _data(self) -> T:
         bindings = bound.get()
         if bindings is not None:
             reading = bindings.get(id(self))
@@ -136,7 +141,7 @@ class Parameter(Node[T]):
     @property
     def feedback(self) -> Any:
         """What was said since `zero_feedback`, as a `Feedback`."""
-        return late("Parameter.feedback") if self._feedback is None else self._feedback
+        return late("Parameter.feedback")(self._feedback)
 
     @property
     def is_code(self) -> bool:
@@ -173,11 +178,11 @@ class Parameter(Node[T]):
 
     def zero_feedback(self) -> None:
         """Forget what was said."""
-        self._feedback = None
+        self._feedback = []
 
     def hear(self, feedback: Any) -> None:
         """Add feedback to what was said before, each remark once."""
-        self._feedback = feedback if self._feedback is None else self._feedback | feedback
+        self._feedback.append(feedback)  # atomic: several threads may say something at once
 
     def detach(self) -> Node[T]:
         return self._reading_now().detach()
@@ -187,6 +192,15 @@ class Parameter(Node[T]):
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name}={self._data!r}>"
+
+
+class CallableParameter(Parameter[T]):
+    """A Parameter whose value can be called: one of several functions, say."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return operators.called(self._reading_now(), *args, **kwargs)
 
 
 class bind:  # noqa: N801 - reads as a statement: `with bind({...}):`
@@ -203,7 +217,7 @@ class bind:  # noqa: N801 - reads as a statement: `with bind({...}):`
                     f"bind needs Parameters as keys, got {parameter!r}: "
                     "look them up with module.named_parameters()[name]."
                 )
-        self._readings = {id(p): _reading(p, v) for p, v in values.items()}
+        self._readings = {id(p): _reading(p, late("seen")(v)[1]) for p, v in values.items()}
 
     def __enter__(self) -> bind:
         self._token = bound.set({**(bound.get() or {}), **self._readings})

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tracelib.graph.containers import plain, seen
+from tracelib.graph.containers import nodes_of, plain, seen
 from tracelib.graph.failure import failed_operation, root_of
-from tracelib.graph.node import ATOMS, Text, record
+from tracelib.graph.node import ATOMS, Node, Text, record
 from tracelib.graph.operator import BUILTIN, Operator, builtin
 from tracelib.graph.operators import binary, operate, reflected
 from tracelib.graph.tracing import heard
@@ -67,9 +67,21 @@ def _applied(
 def giving_plain(kind: str, fn: Method) -> Method:
     def method(self: Text, *args: Any, **kwargs: Any) -> Any:
         heard(kind, self)
-        return fn(self._data, *plain(args), **plain(kwargs))
+        found, (args, kwargs) = seen((args, kwargs))
+        for read in nodes_of(found):
+            heard(kind, read)
+        return fn(self._data, *args, **kwargs)
 
     return method
+
+
+def _gathered(method: Method) -> Method:
+    """`join` that reads an iterator before the search for nodes, so that none in it is missed."""
+
+    def with_list(self: Text, parts: Any, /) -> Any:
+        return method(self, parts if isinstance(parts, (list, tuple, str, Node)) else list(parts))
+
+    return with_list
 
 
 def modulo(self: Text, values: Any) -> Any:
@@ -78,8 +90,17 @@ def modulo(self: Text, values: Any) -> Any:
 
 
 def as_text(self: Text) -> str:
-    """The Text itself: it is a str already, and so keeps what it knows."""
-    return self
+    """The plain string, noted as a read: `str(text)` is how libraries (pathlib) ask for one of str itself."""
+    heard("read", self)
+    return self._data  # type: ignore[no-any-return]
+
+
+def translation(*args: Any) -> Any:
+    """`str.maketrans`, with nodes among the arguments."""
+    found, values = seen(args)
+    for read in nodes_of(found):
+        heard("read", read)
+    return str.maketrans(*values)
 
 
 def characters(self: Text) -> Iterator[Any]:
@@ -96,6 +117,8 @@ def install() -> None:
         _set(name, giving_plain("read", getattr(str, name)))
     for name in ASKING:
         _set(name, giving_plain("control", getattr(str, name)))
+    Text.maketrans = staticmethod(translation)  # type: ignore[method-assign]
+    _set("join", _gathered(vars(Text)["join"]))
     _set("__add__", binary(BUILTIN["add"], lambda x, y: x + y))
     _set("__radd__", reflected(BUILTIN["add"], lambda x, y: x + y))
     _set("__mod__", modulo)

@@ -135,12 +135,16 @@ class stop_tracing:  # noqa: N801 - reads as a statement: `with stop_tracing():`
     Bundles return the plain value there; an operation on nodes gives a node without parents.
     """
 
+    def __init__(self) -> None:
+        self._outer: list[Frame | None] = []
+
     def __enter__(self) -> stop_tracing:
-        self._token = here.set(OFF)
+        self._outer.append(here.get())
+        here.set(OFF)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        here.reset(self._token)
+        here.set(self._outer.pop())
 
 
 def is_tracing() -> bool:
@@ -176,8 +180,21 @@ def _bare(fn: Callable[..., Any]) -> Callable[..., Any]:
 def branch(outer: Frame | None) -> Frame:
     """A place in the call tree reserved now for work that runs later, in another thread."""
     frame = Frame(None, outer)
-    frame.inner = CLOSED if outer is None else outer.inner
+    through: Any = _Through(outer)
+    frame.inner = CLOSED if outer is None else through
     return frame
+
+
+class _Through:
+    """Hands what is made in a branch to the call it belongs to, for as long as that call runs."""
+
+    __slots__ = ("_outer",)
+
+    def __init__(self, outer: Frame | None) -> None:
+        self._outer: Any = outer
+
+    def append(self, made: Node[Any]) -> None:
+        self._outer.inner.append(made)
 
 
 def wrap(fn: Callable[P, R]) -> Callable[P, R]:
@@ -224,6 +241,7 @@ def listening(listener: Listener) -> Iterator[Listener]:
 
 
 def _remove(listener: Listener) -> None:
+    _complained.discard(id(listener))
     for i, ear in enumerate(ears):
         if ear is listener:
             del ears[i]
@@ -231,21 +249,26 @@ def _remove(listener: Listener) -> None:
 
 
 def tell(method: str, *args: Any) -> None:
-    """Call `method` of each listener; a listener that fails is warned about and passed over."""
-    for listener in tuple(ears):
-        try:
-            getattr(listener, method)(*args)
-        except Exception as error:
-            _complain(listener, error)
+    """Call `method` of each listener; a listener that fails is warned about and passed over.
+
+    Nothing that a listener does is recorded: what it reads is not read by the running call.
+    """
+    with stop_tracing():
+        for listener in tuple(ears):
+            try:
+                getattr(listener, method)(*args)
+            except Exception as error:
+                _complain(listener, error)
 
 
-_complained: weakref.WeakSet[Any] = weakref.WeakSet()
+_complained: set[int] = set()
+"""Identities of the present listeners that have failed before."""
 
 
 def _complain(listener: Listener, error: Exception) -> None:
-    if listener in _complained:
+    if id(listener) in _complained:
         return
-    _complained.add(listener)
+    _complained.add(id(listener))
     warnings.warn(f"listener {listener!r} failed and is passed over: {error!r}", TraceWarning, stacklevel=2)
 
 

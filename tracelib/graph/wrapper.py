@@ -8,17 +8,35 @@ from __future__ import annotations
 
 import functools
 import inspect
-import keyword
 import os
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-FILENAME = os.path.join(os.path.dirname(__file__), "<wrapper>")
+from tracelib.graph import streams
+from tracelib.graph.arguments import plain_many, take, take_args, take_keywords, take_nodes
+from tracelib.graph.containers import plain
+from tracelib.graph.node import ATOMS, Leaf, Result, Value, new
+from tracelib.graph.recording import failed, finished
+from tracelib.graph.room import less_room, more_room
+from tracelib.graph.signature import shown_signature, signature_of
+from tracelib.graph.tracing import OFF, Frame, clock, ears, here, loose, next_place, tell
+
+if TYPE_CHECKING:
+    from tracelib.graph.operator import Operator
+    from tracelib.graph.parameter import Parameter
+
+FILENAME = os.path.join(os.path.dirname(__file__), "<recorded, as importlib._bootstrap>")
+"""Python leaves frames of files so named out when it counts `warnings.warn(stacklevel=2)`: a warning
+in a recorded function names its caller's line, as it does without us."""
+
+FAST = ATOMS - {str}
+"""Results that become a node with nothing more to look at."""
 
 Kind = inspect._ParameterKind
 POSITIONAL_ONLY, KEYWORD_ONLY = Kind.POSITIONAL_ONLY, Kind.KEYWORD_ONLY
 VAR_POSITIONAL, VAR_KEYWORD = Kind.VAR_POSITIONAL, Kind.VAR_KEYWORD
+Shape = tuple[tuple[str, Any, bool], ...]
 
 HEAD = """\
 def recorded({signature}):
@@ -35,29 +53,29 @@ def recorded({signature}):
     _t_frame._id = None
     _t_frame.place = 0
     _t_frame.depth = _t_depth = 1 if _t_caller is None else _t_caller.depth + 1
-    if _t_ears:
-        _t_tell("call_started", _t_frame)
 """
 
 SYNC_TAIL = """\
     if not _t_depth & 31:
-        _t_more_room()
-    _t_token = _t_put(_t_frame)
+        _t_more_room(_t_depth)
     _t_start = _t_frame.start = _t_clock()
+    if _t_ears:
+        _t_tell("call_started", _t_frame)
     try:
+        _t_put(_t_frame)
         _t_value = _t_fn({call})
-    except BaseException as _t_error:
-        _t_reset(_t_token)
+        _t_duration = _t_clock() - _t_start
+        _t_put(_t_caller)
+    except _t_BaseException as _t_error:
+        _t_put(_t_caller)
         if not _t_depth & 31:
-            _t_less_room()
+            _t_less_room(_t_depth)
         _t_failed(({kept}), {keywords}, _t_error, _t_frame, _t_start)
         raise
-    _t_duration = _t_clock() - _t_start
-    _t_reset(_t_token)
     if not _t_depth & 31:
-        _t_less_room()
+        _t_less_room(_t_depth)
     if (
-        type(_t_value) not in _t_FAST
+        _t_type(_t_value) not in _t_FAST
         or _t_frame.inner
         or _t_frame.reads is not None
         or _t_watch is not None
@@ -83,73 +101,139 @@ SYNC_TAIL = """\
 
 OTHER_TAIL = """\
     _t_frame.place = _t_next()
-    return _t_run(({kept}), {keywords}, _t_fn({call}), _t_frame, _t_watch)
+    return _t_run(({kept}), {keywords}, lambda: _t_fn({call}), _t_frame, _t_watch)
 """
 
 TAKE = """\
-    if type({name}) in _t_ATOMS:
+    if _t_type({name}) in _t_ATOMS:
         _v_{name} = {name}
-    elif isinstance({name}, _t_Value) and type({name}._data) in _t_ATOMS:
+    elif _t_type({name}) in _t_VALUES and _t_type({name}._data) in _t_ATOMS:
         _v_{name} = {name}._data
     else:
         {name}, _v_{name}, _t_watch = _t_take({name}, {name!r}, _t_watch)
 """
 TAKE_RECEIVER = "    _v_{name} = {name}\n"
-TAKE_ARGS = "    {name}, _v_{name}, _t_watch = _t_take_args({name}, {name!r}, _t_watch)\n"
+TAKE_ARGS = "    {name}, _v_{name}, _t_watch = _t_take_args({name}, {name!r}, _t_watch, {receiver})\n"
 TAKE_KEYWORDS = "    {name}, _v_{name}, _t_watch = _t_take_keywords({name}, {name!r}, _t_watch)\n"
+TAKE_CODE = "    _t_code = _t_code_now()\n    _t_fn = _t_function(_t_code._data)\n"
+
+PLAIN = (
+    "{name} if _t_type({name}) in _t_ATOMS else "
+    "{name}._data if _t_type({name}) in _t_VALUES and _t_type({name}._data) in _t_ATOMS else _t_plain({name})"
+)
+
+FIRST = """\
+def first(*args, **kwargs):
+    return _t_write()(*args, **kwargs)
+"""
 
 
-def signature_of(fn: Any) -> inspect.Signature:
-    """The signature, or `(*args, **kwargs)` for what does not tell (some builtins)."""
-    try:
-        found = inspect.signature(fn)
-    except (TypeError, ValueError):
-        found = ANYTHING
-    names = list(found.parameters)
-    if any(n.startswith(("_t_", "_v_")) or keyword.iskeyword(n) or not n.isidentifier() for n in names):
-        return ANYTHING
-    return found
-
-
-ANYTHING = inspect.signature(lambda *args, **kwargs: None)
-
-
-def write(
-    signature: inspect.Signature, receiver: bool, sync: bool, namespace: dict[str, Any]
+def recording(
+    op: Operator, fn: Any, catch: bool, traceable: bool, code: Parameter[Any] | None
 ) -> Callable[..., Any]:
-    """The recording function for a signature; `namespace` holds the `_t_` names it uses."""
+    """The function that runs `fn` as a recorded call; with `code` it runs what that Parameter says."""
+    signature = signature_of(fn)
+    op.take_names(signature, shown_signature(fn), code is not None)
+    run = streams.runner_of(fn)
+    scope = _namespace(op, fn, catch, traceable, run)
+    if code is not None:
+        _with_code(scope, code)
     parameters = tuple(signature.parameters.values())
     shape = tuple((p.name, p.kind, p.default is not p.empty) for p in parameters)
-    defaults = {f"_t_default_{p.name}": p.default for p in parameters if p.default is not p.empty}
-    scope = {**namespace, **defaults}
-    exec(_compiled(shape, receiver, sync), scope)
+    scope.update({f"_t_default_{p.name}": p.default for p in parameters if p.default is not p.empty})
+    exec(_compiled(shape, op.receiver, run is None, code is not None), scope)
     made: Callable[..., Any] = scope["recorded"]
+    made.__name__ = op.name
+    made.__qualname__ = getattr(fn, "__qualname__", op.name)
     return made
 
 
+def first_call(write: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Stands in until a bundle is first called; in the file of recording functions, for warnings' sake."""
+    scope: dict[str, Any] = {"_t_write": write}
+    exec(_first, scope)
+    made: Callable[..., Any] = scope["first"]
+    return made
+
+
+_first = compile(FIRST, FILENAME, "exec")
+
+
+def _namespace(op: Operator, fn: Any, catch: bool, traceable: bool, run: Any) -> dict[str, Any]:
+    """The names that the written recording function uses."""
+    taking = take_nodes if traceable else take
+    names: dict[str, Any] = {**_COMMON, "_t_fn": fn, "_t_plain_call": fn, "_t_op": op}
+    names["_t_take"] = taking
+    names["_t_take_args"] = functools.partial(take_args, taking)
+    names["_t_take_keywords"] = functools.partial(take_keywords, taking)
+    names["_t_failed"] = functools.partial(failed, op, catch)
+    names["_t_finished"] = functools.partial(finished, op, catch)
+    names["_t_plain_many"] = functools.partial(plain_many, op.receiver)
+    if traceable:
+        names["_t_ATOMS"] = frozenset()
+    if run is not None:
+        names["_t_run"] = functools.partial(run, op, catch)
+    return names
+
+
+def _with_code(scope: dict[str, Any], code: Parameter[Any]) -> None:
+    """Let the recording function run the code that the Parameter holds here and now."""
+    assert code._code is not None
+    function = code._code.function
+    scope["_t_code_now"] = code._reading_now
+    scope["_t_function"] = function
+    scope["_t_plain_call"] = lambda *args, **kwargs: function(code._data)(*args, **kwargs)
+
+
+_COMMON: dict[str, Any] = {
+    "_t_ATOMS": ATOMS,
+    "_t_VALUES": frozenset((Value, Leaf, Result)),
+    "_t_BaseException": BaseException,
+    "_t_type": type,
+    "_t_tuple": tuple,
+    "_t_get": here.get,
+    "_t_put": here.set,
+    "_t_OFF": OFF,
+    "_t_Frame": Frame,
+    "_t_FAST": FAST,
+    "_t_Result": Result,
+    "_t_new": new,
+    "_t_next": next_place,
+    "_t_clock": clock,
+    "_t_ears": ears,
+    "_t_tell": tell,
+    "_t_plain": plain,
+    "_t_loose": loose.get,
+    "_t_more_room": more_room,
+    "_t_less_room": less_room,
+}
+
+
 @functools.lru_cache(maxsize=1024)
-def _compiled(shape: tuple[tuple[str, Any, bool], ...], receiver: bool, sync: bool) -> types.CodeType:
-    return compile(_text(shape, receiver, sync), FILENAME, "exec")
+def _compiled(shape: Shape, receiver: bool, sync: bool, code: bool) -> types.CodeType:
+    return compile(_text(shape, receiver, sync, code), FILENAME, "exec")
 
 
-def _text(shape: tuple[tuple[str, Any, bool], ...], receiver: bool, sync: bool) -> str:
+def _text(shape: Shape, receiver: bool, sync: bool, code: bool) -> str:
     named = [name for name, kind, _ in shape if kind is not VAR_KEYWORD]
     spread = next((name for name, kind, _ in shape if kind is VAR_KEYWORD), None)
     starred = {name for name, kind, _ in shape if kind is VAR_POSITIONAL}
-    kept = [f"*{n}" if n in starred else n for n in named] + ([f"*{spread}.values()"] if spread else [])
-    text = HEAD + (SYNC_TAIL if sync else OTHER_TAIL)
-    return text.format(
+    kept = [f"*{n}" if n in starred else n for n in named]
+    kept += ["_t_code"] if code else []
+    kept += [f"*{spread}.values()"] if spread else []
+    takes = "".join(_take(i, part, receiver) for i, part in enumerate(shape))
+    return (HEAD + (SYNC_TAIL if sync else OTHER_TAIL)).format(
         signature=_signature(shape),
-        plain_call=_call(shape, "{name} if type({name}) in _t_ATOMS else _t_plain({name})", "_t_plain({name})", receiver),
-        takes="".join(_take(i, part, receiver) for i, part in enumerate(shape)),
+        plain_call=_call(shape, PLAIN, "_t_plain_many({name})", receiver),
+        takes=takes + (TAKE_CODE if code else ""),
         call=_call(shape, "_v_{name}", "_v_{name}", receiver),
         kept="".join(f"{n}, " for n in kept),
-        keywords=f"tuple({spread})" if spread else "()",
+        keywords=f"_t_tuple({spread})" if spread else "()",
         has_keywords=spread or "False",
     )
 
 
-def _signature(shape: tuple[tuple[str, Any, bool], ...]) -> str:
+def _signature(shape: Shape) -> str:
     parts, star = [], False
     for i, (name, kind, has_default) in enumerate(shape):
         if kind is VAR_POSITIONAL:
@@ -165,14 +249,15 @@ def _signature(shape: tuple[tuple[str, Any, bool], ...]) -> str:
     return ", ".join(parts)
 
 
-def _call(shape: tuple[tuple[str, Any, bool], ...], one: str, many: str, receiver: bool) -> str:
+def _call(shape: Shape, one: str, many: str, receiver: bool) -> str:
     parts = []
     for i, (name, kind, _) in enumerate(shape):
-        if receiver and i == 0:
+        if receiver and i == 0 and kind is not VAR_POSITIONAL:
             parts.append(name)
             continue
         prefix = {VAR_POSITIONAL: "*", VAR_KEYWORD: "**", KEYWORD_ONLY: f"{name}="}.get(kind, "")
-        parts.append(prefix + (many if prefix else one).format(name=name))
+        template = many if kind in (VAR_POSITIONAL, VAR_KEYWORD) else one
+        parts.append(prefix + template.format(name=name))
     return ", ".join(parts)
 
 
@@ -181,4 +266,4 @@ def _take(i: int, part: tuple[str, Any, bool], receiver: bool) -> str:
     if receiver and i == 0 and kind is not VAR_POSITIONAL:
         return TAKE_RECEIVER.format(name=name)
     template = {VAR_POSITIONAL: TAKE_ARGS, VAR_KEYWORD: TAKE_KEYWORDS}.get(kind, TAKE)
-    return template.format(name=name)
+    return template.format(name=name, receiver=receiver and i == 0)

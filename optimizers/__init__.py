@@ -1,0 +1,97 @@
+"""Optimizers: they read the recorded graph and what was said about it, and rewrite prompts, values and code.
+
+    from optimizers import OptoPrime
+
+    optimizer = OptoPrime(agent.parameters())
+    optimizer.zero_feedback()
+    optimizer.backward(reply, "Greet in Spanish")
+    print(optimizer.step())                # what changed, and why
+
+`Trainer(program, optimizer, metric).fit(train, validation)` runs the loop, with a budget and a gate.
+Names are loaded on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {
+    "Attempt": "optimizers.effects",
+    "Budget": "optimizers.budget",
+    "Candidate": "optimizers.effects",
+    "Driver": "optimizers.driver",
+    "Evaluate": "optimizers.effects",
+    "Evidence": "optimizers.evidence",
+    "Example": "optimizers.dataset",
+    "Gated": "optimizers.strategies.gated",
+    "Interval": "optimizers.interval",
+    "Journal": "optimizers.journal",
+    "LocalSearch": "optimizers.search",
+    "NonInferior": "optimizers.policies.gate",
+    "Optimizer": "optimizers.optimizer",
+    "OptoPrime": "optimizers.optoprime",
+    "Outcome": "optimizers.outcome",
+    "Patience": "optimizers.policies.stopping",
+    "Progress": "optimizers.progress",
+    "Proposal": "optimizers.effects",
+    "Propose": "optimizers.effects",
+    "RandomSearch": "optimizers.search",
+    "Rejected": "optimizers.effects",
+    "Result": "optimizers.result",
+    "Rollout": "optimizers.effects",
+    "ScoreReached": "optimizers.policies.stopping",
+    "SignTest": "optimizers.policies.gate",
+    "Splits": "optimizers.outcome",
+    "Step": "optimizers.step",
+    "Strict": "optimizers.policies.gate",
+    "Trainer": "optimizers.trainer",
+    "bootstrap": "optimizers.interval",
+}
+"""Every public name and the module it lives in."""
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605 - a list of strings
+
+if TYPE_CHECKING:
+    from optimizers.budget import Budget as Budget
+    from optimizers.dataset import Example as Example
+    from optimizers.driver import Driver as Driver
+    from optimizers.effects import Attempt as Attempt
+    from optimizers.effects import Candidate as Candidate
+    from optimizers.effects import Evaluate as Evaluate
+    from optimizers.effects import Proposal as Proposal
+    from optimizers.effects import Propose as Propose
+    from optimizers.effects import Rejected as Rejected
+    from optimizers.effects import Rollout as Rollout
+    from optimizers.evidence import Evidence as Evidence
+    from optimizers.interval import Interval as Interval
+    from optimizers.interval import bootstrap as bootstrap
+    from optimizers.journal import Journal as Journal
+    from optimizers.optimizer import Optimizer as Optimizer
+    from optimizers.optoprime import OptoPrime as OptoPrime
+    from optimizers.outcome import Outcome as Outcome
+    from optimizers.outcome import Splits as Splits
+    from optimizers.policies.gate import NonInferior as NonInferior
+    from optimizers.policies.gate import SignTest as SignTest
+    from optimizers.policies.gate import Strict as Strict
+    from optimizers.policies.stopping import Patience as Patience
+    from optimizers.policies.stopping import ScoreReached as ScoreReached
+    from optimizers.progress import Progress as Progress
+    from optimizers.result import Result as Result
+    from optimizers.search import LocalSearch as LocalSearch
+    from optimizers.search import RandomSearch as RandomSearch
+    from optimizers.step import Step as Step
+    from optimizers.strategies.gated import Gated as Gated
+    from optimizers.trainer import Trainer as Trainer
+
+
+def __getattr__(name: str) -> Any:
+    module = _PUBLIC.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

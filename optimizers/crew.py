@@ -1,0 +1,224 @@
+"""Which workers do the work of a run: threads, the event loop, or other processes; chosen once per run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pickle
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any, Protocol
+
+from optimizers.asking import Asking
+from optimizers.effects import Cost, Evaluator, Job, Propose, Rollout
+from optimizers.performer import Performer, Step, drive, sound
+from optimizers.workers import Loop, Threads, loop_in_thread, pool_of, shares_memory
+from tracelib.errors import OptimizerError
+from tracelib.llm.guard import Question, guarded
+from tracelib.llm.model import Model
+from tracelib.llm.reply import Reply
+
+# A chunk sent to another process should take about this long: less, and sending it costs more than it does.
+CHUNK_SECONDS = 0.02
+
+
+class Roller(Protocol):
+    """Runs the jobs of a step."""
+
+    def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]: ...
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who runs rollouts, and who asks the model."""
+
+    roller: Roller
+    asker: InThreads | InLoop
+
+    def rollouts(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
+        return self.roller.roll(performer, step, jobs)
+
+    def proposals(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]:
+        return self.asker.propose(performer, step, asked)
+
+    async def ask(self, asking: Asking, messages: list[dict[str, Any]]) -> Reply:
+        if asking.model is None:
+            raise OptimizerError("this proposer asks a model, and the run has none")
+        return await self.asker.ask(asking.model, messages)
+
+
+@dataclass(frozen=True)
+class InThreads:
+    """Work that does not await, in threads of this process."""
+
+    threads: Threads
+
+    def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
+        return self.threads.start(lambda job: drive(performer.roll(step, job)), jobs, step.stop)
+
+    def propose(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]:
+        return self.threads.start(lambda one: drive(performer.propose(step, one)), asked, step.stop)
+
+    async def ask(self, model: Model, messages: list[dict[str, Any]]) -> Reply:
+        return model.ask(messages)
+
+
+@dataclass(frozen=True)
+class InLoop:
+    """Work that awaits, as tasks of one event loop."""
+
+    loop: Loop
+
+    def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
+        return self.loop.start(partial(performer.roll, step), jobs, step.stop)
+
+    def propose(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]:
+        return self.loop.start(partial(performer.propose, step), asked, step.stop)
+
+    async def ask(self, model: Model, messages: list[dict[str, Any]]) -> Reply:
+        return await model.aask(messages)
+
+
+@dataclass
+class InProcesses:
+    """Rollouts in an executor whose workers do not share our memory; the evaluator is pickled once.
+
+    Each thread of ours waits for one chunk, so that nothing is queued that the deadline should still
+    stop. Model calls made there are counted when a chunk is back.
+    """
+
+    executor: Executor
+    threads: Threads
+    workers: int
+    _seconds: float = 0.0
+    _ended: int = 0
+
+    def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
+        if not jobs:
+            return []
+        payload = pickled(performer.evaluate)
+        size = self._chunk(len(jobs))
+        chunks = [jobs[first : first + size] for first in range(0, len(jobs), size)]
+        return self.threads.start(partial(self._send, performer, step, payload), chunks, step.stop)
+
+    def _chunk(self, jobs: int) -> int:
+        if not self._ended:
+            return 1
+        fitting = CHUNK_SECONDS * self._ended / max(self._seconds, 1e-9)
+        return max(1, min(int(fitting), jobs // self.workers))
+
+    def _send(self, performer: Performer, step: Step, payload: bytes, chunk: Sequence[Job]) -> None:
+        jobs = [job for job in chunk if performer.admitted(step, job.key)]
+        if not jobs:
+            return
+        limited = performer.ledger.budget.counts_models
+        try:
+            done = self.executor.submit(run_jobs, payload, jobs, limited).result()
+        except BrokenExecutor as error:
+            raise OptimizerError(f"a worker process died ({error}); what had ended is kept") from error
+        for job, rollout in zip(jobs, done, strict=True):
+            performer.ledger.charge(rollout.cost)
+            performer.keep(step, job, rollout)
+            self._seconds += rollout.cost.seconds
+            self._ended += 1
+
+
+def pickled(evaluate: Evaluator) -> bytes:
+    """The evaluator for another process; raises OptimizerError that says what cannot go there."""
+    try:
+        return pickle.dumps(evaluate)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise OptimizerError(
+            f"the program or metric cannot be sent to another process ({error}): define both at the top "
+            "level of a module that the workers can import, or use threads"
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _unpickled(payload: bytes) -> Evaluator:
+    evaluate: Evaluator = pickle.loads(payload)
+    return evaluate
+
+
+def run_jobs(payload: bytes, jobs: list[Job], limited: bool) -> list[Rollout]:
+    """Run jobs in this process, which is a worker's; `limited` forbids to ask models."""
+    evaluate = _unpickled(payload)
+    return [_run_job(evaluate, job, limited) for job in jobs]
+
+
+def _run_job(evaluate: Evaluator, job: Job, limited: bool) -> Rollout:
+    tally, began = Tally(limited), time.perf_counter()
+    try:
+        with guarded(tally):
+            rollout = evaluate(job)
+            done = sound(job, asyncio.run(_awaited(rollout)) if inspect.isawaitable(rollout) else rollout)
+    except Exception as error:
+        done = job.failure(f"{type(error).__name__}: {error}")
+    if tally.refused is not None:
+        raise tally.refused
+    return replace(done, cost=replace(tally.cost, seconds=time.perf_counter() - began))
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+class Tally:
+    """The guard of a job in another process: counts its model calls, or forbids them.
+
+    The ledger is not there, so a call could not be reserved before it is made.
+    """
+
+    def __init__(self, limited: bool) -> None:
+        self.cost = Cost()
+        self.refused: OptimizerError | None = None
+        self._limited = limited
+
+    def __call__(self, question: Question) -> Generator[Question, Reply, Reply]:
+        if self._limited:
+            self.refused = OptimizerError(
+                f"the program asks {question.model!r} in another process, where calls, tokens and dollars "
+                "cannot be reserved before they are spent: use threads, or a budget in rollouts"
+            )
+            raise self.refused
+        reply = yield question
+        self.cost += Cost(1, reply.usage.total_tokens, reply.cost)
+        return reply
+
+
+@contextmanager
+def crew_for(
+    evaluate: Evaluator, executor: Executor | int | None, loop: asyncio.AbstractEventLoop | None
+) -> Iterator[Crew]:
+    """The workers of one run; `loop` is the running loop of an async caller, None for a plain one."""
+    with ExitStack() as stack:
+        pool, workers = stack.enter_context(pool_of(executor))
+        shared = shares_memory(pool)
+        local = pool if shared else stack.enter_context(pool_of(workers))[0]
+        threads = Threads(local, workers)
+        asker = InThreads(threads) if loop is None else InLoop(Loop(loop, workers))
+        if not shared:
+            yield Crew(InProcesses(pool, threads, workers), asker)
+        elif is_async(evaluate):
+            home = loop or stack.enter_context(loop_in_thread())
+            yield Crew(InLoop(Loop(home, workers)), asker)
+        else:
+            yield Crew(InThreads(threads), asker)
+
+
+def is_async(function: Any) -> bool:
+    """Whether calling it gives something to await, as far as its definition says.
+
+    Looked at are functions, partials, bundles, and the `__call__` or `forward` of objects.
+    """
+    while isinstance(function, partial):
+        function = function.func
+    declared = getattr(function, "is_async", None)
+    if isinstance(declared, bool):
+        return declared
+    inside = (getattr(function, name, None) for name in ("__call__", "forward", "fn"))
+    return any(inspect.iscoroutinefunction(one) for one in (function, *inside))

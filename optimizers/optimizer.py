@@ -1,0 +1,282 @@
+"""The classic face of an optimizer: zero_feedback, backward, propose, step.
+
+It gathers evidence from recorded graphs, asks a model once (and once more to repair an unusable
+reply) and applies what comes of it: all of a proposal, or none. What is asked is a proposer's matter.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from optimizers.display import digest_of, plain
+from optimizers.effects import Attempt, Candidate, Proposal, Propose, Proposer, Rollout
+from optimizers.evidence import evidence_of
+from optimizers.naming import named, value_of
+from optimizers.step import Step
+from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
+from tracelib.feedback.backward import backward
+from tracelib.feedback.feedback import Feedback
+from tracelib.feedback.report import Report
+from tracelib.graph.constraint import decode
+from tracelib.graph.graph import Graph
+from tracelib.graph.node import ExceptionNode, Node
+from tracelib.graph.parameter import Parameter
+from tracelib.graph.tracing import Update
+from tracelib.llm.model import Model, as_model
+from tracelib.llm.reply import Reply
+
+Messages: TypeAlias = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question to the model, its reply, and what was wrong with it (None: nothing)."""
+
+    messages: Messages
+    reply: Reply
+    problem: str | None
+
+
+class Optimizer:
+    """Improves parameters from feedback on recorded runs, by asking a model.
+
+    `parameters` is a list of Parameters, or a mapping that names them. `proposer` makes, for the named
+    parameters, the prompt and the parser. `llm` is a Model, the name of one or a callable; None means the
+    model that TRACELIB_MODEL names, looked up when it is first needed. `memory_size` is the number of
+    earlier rounds that a question shows. Among `parameters` there may be code only with
+    `allow_code_execution=True`: what a model writes then runs in this process. The last `log_size`
+    exchanges with the model are kept in `log`.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter[Any]] | Mapping[str, Parameter[Any]],
+        proposer: Callable[[Mapping[str, Parameter[Any]]], Proposer],
+        llm: Model | Callable[..., Any] | str | None = None,
+        *,
+        memory_size: int = 0,
+        allow_code_execution: bool = False,
+        log_size: int = 100,
+    ) -> None:
+        self.parameters = named(parameters, type(self).__name__)
+        self.proposer_for = proposer
+        self.proposer = proposer(self.parameters)
+        self.memory_size = memory_size
+        self.allow_code_execution = allow_code_execution
+        self.log: deque[Exchange] = deque(maxlen=log_size)
+        self._llm = llm
+        self._model: Model | None = None
+        self._rollouts: list[Rollout] = []
+        self._unreached: dict[int, str] = {}
+        self._memory: deque[Attempt] = deque(maxlen=memory_size)
+        self._tried: Attempt | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(self.parameters)}>"
+
+    @property
+    def llm(self) -> Model:
+        """The model that is asked. Raises NoModelError when none was named anywhere."""
+        if self._model is None:
+            self._model = as_model(self._llm)
+        return self._model
+
+    def zero_feedback(self) -> None:
+        """Forget what was said. What a step was made from stays in memory, where memory_size allows."""
+        if self._tried is not None:
+            self._memory.append(self._tried)
+        self._tried = None
+        self._rollouts.clear()
+        self._unreached.clear()
+        for parameter in self.parameters.values():
+            parameter.zero_feedback()
+
+    def backward(self, output: Node[Any], feedback: Any, rule: Any = None) -> Report:
+        """Carry feedback back from an output, and keep the graph behind it as evidence for the next step.
+
+        Called several times, it gathers a minibatch in which every output has its own feedback. The
+        report says which parameters were reached, and why each other one of this optimizer was not.
+        """
+        graph = Graph.behind(output)
+        report: Report = backward(graph.output, feedback, rule=rule).about(self.parameters.values())
+        said = report.feedback
+        heard = {id(parameter): part for parameter, part in report.heard}
+        evidence = evidence_of(report.graph, said, self.parameters, heard)
+        error = str(value_of(output)) if isinstance(output, ExceptionNode) else None
+        self._rollouts.append(Rollout(len(self._rollouts), "train", said.score, said, evidence, error))
+        self._unreached.update({id(parameter): reason for parameter, reason in report.unreached})
+        return report
+
+    def propose(self) -> Proposal:
+        """New values for the parameters, checked but not applied; with a `problem` they cannot be used.
+
+        Raises before the model is asked: OptimizerError when there is no feedback or it reached no
+        parameter, CodeExecutionRefused when code is to be rewritten without permission, NoModelError.
+        """
+        asking = self._asking()
+        try:
+            messages = next(asking)
+            while True:
+                messages = asking.send(self.llm.ask(messages))
+        except StopIteration as end:
+            return _proposal_of(end)
+
+    async def apropose(self) -> Proposal:
+        """`propose`, to be awaited."""
+        asking = self._asking()
+        try:
+            messages = next(asking)
+            while True:
+                messages = asking.send(await self.llm.aask(messages))
+        except StopIteration as end:
+            return _proposal_of(end)
+
+    def step(self) -> Step:
+        """Propose and apply; says what changed and why, or why nothing did."""
+        return self.apply(self.propose())
+
+    async def astep(self) -> Step:
+        """`step`, to be awaited."""
+        return self.apply(await self.apropose())
+
+    def apply(self, proposal: Proposal) -> Step:
+        """Give the parameters the values of a proposal: all of them, or none.
+
+        Values are checked again; a proposal with a problem, or that does not fit, changes nothing and
+        is the step's `rejected`.
+        """
+        self._tried = self._attempt()
+        if proposal.problem is not None:
+            return self._rejection(proposal)
+        self._refuse_code(proposal.values)
+        try:
+            values = {name: decode(self._parameter(name), value) for name, value in proposal.values.items()}
+        except ConstraintError as error:
+            return self._rejection(replace(proposal, problem=str(error)))
+        changes = {name: value for name, value in values.items() if not self._holds(name, value)}
+        if not changes:
+            return Step((), _why_nothing(proposal), proposal, unreached=self._unheard())
+        updates = self._updated(changes, proposal.reason)
+        return Step(updates, proposal.reason, proposal, unreached=self._unheard())
+
+    def _asking(self) -> Generator[Messages, Reply, Proposal]:
+        """The conversation of one proposal: yields questions, receives replies; at most one repair."""
+        self._refuse_code(self.parameters)
+        self._refuse_nothing_to_ask()
+        request = self._request()
+        question = self.proposer.messages(request)
+        reply = yield question
+        proposal = self._read(question, reply, request)
+        if proposal.problem is not None:
+            again = self.proposer.repair(reply.text, proposal, request)
+            reply = yield again
+            proposal = self._read(again, reply, request)
+        return proposal
+
+    def _read(self, messages: Messages, reply: Reply, request: Propose) -> Proposal:
+        proposal = self.proposer.parse(reply.text, request)
+        self.log.append(Exchange(messages, reply, proposal.problem))
+        return proposal
+
+    def _request(self) -> Propose:
+        reached = self._reached()
+        return Propose(
+            Candidate({name: _json_value(name, self.parameters[name]) for name in reached}),
+            tuple(self._rollouts),
+            history=tuple(self._memory),
+            names=tuple(reached),
+        )
+
+    def _reached(self) -> list[str]:
+        graphs = [rollout.evidence for rollout in self._rollouts if rollout.evidence is not None]
+        seen = {variable.name for graph in graphs for variable in graph.variables}
+        return [name for name in self.parameters if name in seen]
+
+    def _unheard(self) -> dict[str, str]:
+        """Why each parameter that no feedback reached was not."""
+        reached = set(self._reached())
+        return {
+            name: self._unreached.get(id(parameter), "it heard nothing")
+            for name, parameter in self.parameters.items()
+            if name not in reached
+        }
+
+    def _attempt(self) -> Attempt:
+        """The present round, as a later question will show it: the values that were run, what was said."""
+        said = Feedback()
+        for rollout in self._rollouts:
+            said = said | replace(rollout.feedback, score=None)
+        scores = [rollout.score for rollout in self._rollouts if rollout.score is not None]
+        values = {name: _json_value(name, self.parameters[name]) for name in self._reached()}
+        return Attempt(values, sum(scores) / len(scores) if scores else None, said)
+
+    def _refuse_code(self, names: Iterable[str]) -> None:
+        code = [name for name in names if name in self.parameters and self.parameters[name].is_code]
+        if code and not self.allow_code_execution:
+            raise CodeExecutionRefused(
+                f"{', '.join(code)}: code that a model writes would run in this process. Pass "
+                f"allow_code_execution=True to {type(self).__name__} to allow it, or leave code out of its "
+                "parameters: [p for p in parameters if not p.is_code]."
+            )
+
+    def _refuse_nothing_to_ask(self) -> None:
+        if not self._rollouts:
+            raise OptimizerError(
+                "there is no feedback to learn from: run the program and call "
+                "backward(output, feedback) before propose() or step()."
+            )
+        if not self._reached():
+            reasons = "\n".join(f"- {name}: {reason}" for name, reason in self._unheard().items())
+            raise OptimizerError(f"the feedback reached no parameter, so no model was asked:\n{reasons}")
+
+    def _rejection(self, proposal: Proposal) -> Step:
+        reason = f"the proposal cannot be used:\n{proposal.problem}"
+        return Step((), reason, proposal, proposal, self._unheard())
+
+    def _parameter(self, name: str) -> Parameter[Any]:
+        try:
+            return self.parameters[name]
+        except KeyError:
+            names = ", ".join(self.parameters)
+            raise ConstraintError(f"there is no parameter {name!r} here; there are {names}") from None
+
+    def _holds(self, name: str, value: Any) -> bool:
+        return digest_of(value) == digest_of(value_of(self.parameters[name]))
+
+    def _updated(self, changes: Mapping[str, Any], because: str) -> tuple[tuple[str, Update], ...]:
+        updates: list[tuple[str, Update]] = []
+        by = type(self).__name__
+        try:
+            for name, value in changes.items():
+                updates.append((name, self.parameters[name].update(value, because, by)))
+        except ConstraintError:
+            for _, update in reversed(updates):
+                update.parameter.restore(update.old, "the rest of the proposal was refused", by)
+            raise
+        return tuple(updates)
+
+
+def _json_value(name: str, parameter: Parameter[Any]) -> Any:
+    try:
+        return plain(value_of(parameter))
+    except StateError as error:
+        raise OptimizerError(
+            f"{name} cannot be shown to a model: {error}. Leave it out of the parameters, or hold what is "
+            "to be learned as text, a number, a list or a dict."
+        ) from error
+
+
+def _why_nothing(proposal: Proposal) -> str:
+    if proposal.values:
+        same = f"the suggested values are the present ones ({', '.join(proposal.values)})"
+    else:
+        same = "no value was suggested"
+    return f"{same}; the reason given: {proposal.reason}" if proposal.reason else same
+
+
+def _proposal_of(end: StopIteration) -> Proposal:
+    proposal: Proposal = end.value
+    return proposal

@@ -1,0 +1,48 @@
+"""When a search may end before its budget: asked between steps, so that schedules make no difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from optimizers.archive import Archive
+
+
+@runtime_checkable
+class Stopping(Protocol):
+    """The reason to stop now, or None; `split` is the one candidates are judged on."""
+
+    def reason(self, archive: Archive, split: str) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class ScoreReached:
+    """Stops when the best mean score on validation is at least `score`, without failures."""
+
+    score: float
+
+    def reason(self, archive: Archive, split: str) -> str | None:
+        best = archive.best(split)
+        if best is None:
+            return None
+        found = archive.standing(best, split)
+        reached = found.mean is not None and found.mean >= self.score and not found.failed
+        return f"a score of {found.mean:.4f} reached the goal of {self.score:g}" if reached else None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Stops when the last `candidates` candidates were made without a new best one on `split`.
+
+    `split` is "train" or "validation": the one on which the strategy tries every candidate.
+    """
+
+    candidates: int
+    split: str = "train"
+
+    def reason(self, archive: Archive, split: str) -> str | None:
+        best = archive.best(split if self.split == "validation" else self.split)
+        if best is None:
+            return None
+        since = len(archive.candidates) - 1 - archive.candidates.index(best) + len(archive.rejected)
+        return f"{since} candidates brought nothing better" if since >= self.candidates else None

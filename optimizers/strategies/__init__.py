@@ -1,0 +1,1 @@
+"""Whole algorithms, one generator per file: they yield effects and return a candidate."""

@@ -1,0 +1,94 @@
+"""What a call is given: each argument as kept and as the body sees it, and which the body changed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from tracelib.errors import MutationWarning
+from tracelib.graph.containers import plain, seen
+from tracelib.graph.node import ATOMS, Packed
+from tracelib.graph.operator import Operator
+
+WATCHED = (list, dict, set, bytearray)
+"""Containers that a body may change in place, and that are cheap to look at before and after."""
+
+LOOKED_INTO = 64
+"""Up to how many elements a change is noticed that keeps the length."""
+
+Watch = list[tuple[str, Any, Any, bool]] | None
+"""Per watched argument: its name, the container, its fingerprint, whether the body got a copy."""
+
+
+def take(value: Any, name: str, watch: Watch) -> tuple[Any, Any, Watch]:
+    """An argument as kept, as the body sees it, and what to look at again after the call."""
+    kept, given = seen(value)
+    if issubclass(type(given), WATCHED):
+        watch = [*(watch or ()), (name, given, fingerprint(given), type(kept) is Packed)]
+    return kept, given, watch
+
+
+def take_nodes(value: Any, name: str, watch: Watch) -> tuple[Any, Any, Watch]:
+    """An argument of traceable code, which sees the nodes themselves."""
+    return seen(value)[0], value, watch
+
+
+def take_args(
+    take: Any, values: tuple[Any, ...], name: str, watch: Watch, receiver: bool
+) -> tuple[Any, Any, Watch]:
+    """The arguments of `*args`; of a method the first may be the receiver, which is left alone."""
+    if ATOMS.issuperset(map(type, values)):
+        return values, values, watch
+    kept, given = list(values[:receiver]), list(values[:receiver])
+    for i, value in enumerate(values[receiver:], start=receiver):
+        one, other, watch = take(value, f"{name}[{i}]", watch)
+        kept.append(one)
+        given.append(other)
+    return tuple(kept), tuple(given), watch
+
+
+def plain_many(receiver: bool, values: Any) -> Any:
+    """The plain values for `*args` or `**kwargs` where nothing is recorded."""
+    if receiver and type(values) is tuple:
+        return (*values[:1], *plain(values[1:]))
+    return plain(values)
+
+
+def take_keywords(take: Any, values: dict[str, Any], name: str, watch: Watch) -> tuple[Any, Any, Watch]:
+    """The arguments of `**kwargs`."""
+    kept, given = {}, {}
+    for key, value in values.items():
+        kept[key], given[key], watch = take(value, key, watch)
+    return kept, given, watch
+
+
+def fingerprint(value: Any) -> Any:
+    """Who is in a container where that is quick to say, else its length.
+
+    Each look is one call into C, which no other thread and no method of the user's interrupts.
+    """
+    kind = next(base for base in WATCHED if issubclass(type(value), base))
+    length = kind.__len__(value)
+    if length > LOOKED_INTO:
+        return length
+    if kind is dict:
+        return tuple(map(id, dict.keys(value))), tuple(map(id, dict.values(value)))
+    return bytes(value) if kind is bytearray else tuple(map(id, kind.__iter__(value)))
+
+
+def report_changes(op: Operator, watch: Watch) -> None:
+    """Warn when the body changed an argument in place: the record keeps values by reference."""
+    for name, value, before, copied in watch or ():
+        if fingerprint(value) != before:
+            kind = type(value).__name__
+            why = (
+                f"that {kind} held nodes, so the body was given a plain copy and the change is lost"
+                if copied
+                else "the record keeps values by reference, so earlier calls now show the changed value"
+            )
+            warnings.warn(
+                f"{op.name} changed its argument {name!r} ({kind}) in place; {why}. "
+                f"Return a new {kind} instead.",
+                MutationWarning,
+                stacklevel=3,
+            )
