@@ -33,7 +33,8 @@ class Plan:
 class Searcher(Protocol):
     """An optimizer that the trainer asks for a plan; `parameters` None means all of the program's."""
 
-    parameters: Any
+    @property
+    def parameters(self) -> Any: ...
 
     def plan(self, parameters: Mapping[str, Parameter[Any]]) -> Plan: ...
 

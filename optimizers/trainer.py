@@ -38,8 +38,11 @@ Examples: TypeAlias = dict[str, tuple[Example, ...]]
 class ProposingOptimizer(Protocol):
     """An optimizer that asks a model, such as OptoPrime: its prompt and parser, its parameters, its model."""
 
-    parameters: Any
-    proposer: Proposer | Chooser
+    @property
+    def parameters(self) -> Any: ...
+
+    @property
+    def proposer(self) -> Proposer | Chooser: ...
 
     @property
     def llm(self) -> Any: ...

@@ -127,9 +127,19 @@ def test_parameters_of_nested_modules_have_paths():
 
 def test_an_unnamed_parameter_is_called_by_its_path():
     network = Network()
-    network.parameters()
-    assert [p.name for p in network.parameters()] == ["weight", "weight", "weight"]
+    assert [p.name for p in network.parameters()] == list(network.named_parameters())
     assert parameter(1).name == "int"
+
+
+def test_parameters_in_a_list_have_their_path_as_name_before_they_are_asked_for():
+    class Weights(trace.Module):
+        def __init__(self):
+            self.weights = {"title": parameter(1), "body": [parameter(2)]}
+
+    weights = Weights()
+    total = weights.weights["title"] + weights.weights["body"][0]
+    graph = trace.Graph.behind(total)
+    assert [graph.name(p) for p in graph.parameters] == ["weights.title", "weights.body.0"]
 
 
 def test_a_parameter_that_is_tied_to_several_places_is_listed_once():
@@ -476,7 +486,9 @@ def learned_agent():
     return agent
 
 
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))], ids=["copy", "pickle"]
+)
 def test_a_copied_module_has_its_values_and_learned_code_and_shares_neither(again):
     agent = learned_agent()
     other = again(agent)
@@ -488,7 +500,9 @@ def test_a_copied_module_has_its_values_and_learned_code_and_shares_neither(agai
     assert agent("x").data == "learned prompt by learned code"
 
 
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))], ids=["copy", "pickle"]
+)
 def test_a_copied_module_keeps_its_ties(again):
     network = Network()
     network.head.weight = network.layers[0].weight

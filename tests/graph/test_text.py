@@ -244,6 +244,23 @@ def test_paths_files_and_templates_take_a_text(tmp_path: Path) -> None:
     assert eval(trace.node("1 + 1")) == 2
 
 
+@pytest.mark.parametrize(("name", "args"), [(name, args) for name, many in CALLS.items() for args in many])
+def test_the_methods_of_a_parameter_that_is_a_string_are_those_of_a_text(name: str, args: Any) -> None:
+    p = trace.node(TEXT, trainable=True)
+    try:
+        expected = getattr(TEXT, name)(*args)
+    except Exception as error:
+        with pytest.raises(type(error)):
+            getattr(p, name)(*args)
+        return
+    found = getattr(p, name)(*args)
+    assert plain(found) == expected
+    if name != "maketrans":
+        for part in texts(found):
+            assert part.op == name
+            assert any(n is p for n in part.parents)
+
+
 def test_a_text_is_no_function() -> None:
     assert not callable(trace.node("abc"))
     with pytest.raises(TypeError):

@@ -223,7 +223,10 @@ def test_classmethods_and_staticmethods_share_their_code():
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("def hello(name, greeting='Hello', *, mark='!'): return 1", "it must define 'greet', it defines 'hello'"),
+        (
+            "def hello(name, greeting='Hello', *, mark='!'): return 1",
+            "it must define 'greet', it defines 'hello'",
+        ),
         ("def greet(name, *, mark='!'): return 1", r"its arguments must stay \(name, greeting='Hello'"),
         ("def greet(name, greeting='Hello', *, mark='!', more=1): return 1", "its arguments must stay"),
         ("def greet(greeting, name='Hello', *, mark='!'): return 1", "its arguments must stay"),
@@ -266,7 +269,9 @@ def test_annotations_layout_and_comments_may_change():
 
 def test_code_that_is_indented_is_moved_to_the_margin():
     f = bundle(greet.fn, trainable=True)
-    f.parameter.update("\n    def greet(name, greeting='Hello', *, mark='!'):\n        return '''a\n    b'''\n\n")
+    f.parameter.update(
+        "\n    def greet(name, greeting='Hello', *, mark='!'):\n        return '''a\n    b'''\n\n"
+    )
     assert f("Ada").data == "a\n    b"
 
 
@@ -391,7 +396,10 @@ def test_defaults_are_the_original_objects():
 
 # lambdas and strings
 
-first, second = bundle(lambda x: x + 1, trainable=True), bundle(lambda x: x * (lambda y: y)(2), trainable=True)
+first, second = (
+    bundle(lambda x: x + 1, trainable=True),
+    bundle(lambda x: x * (lambda y: y)(2), trainable=True),
+)
 
 
 def test_each_of_several_lambdas_on_a_line_has_its_own_source():

@@ -43,17 +43,26 @@ def carry(outputs: tuple[Node[Any], ...], feedback: Any, rule: Rule | None = Non
     """What each parameter behind the outputs would hear of feedback on them all; nothing is written."""
     said = Feedback.of(feedback)
     nodes = ancestors(outputs, control=False)
-    if rule is None and not any(made._op is not None and made._op.rule is not None for made in nodes):
-        heard = _spread(nodes, said)
-    else:
+    listeners = None if rule is not None else _all_listeners(nodes)
+    if listeners is None:
         heard = _sweep(nodes, outputs, said, rule)
+    else:
+        heard = tuple([(parameter, said) for parameter in sorted(listeners, key=by_creation)])
     return Report(Graph.behind(*outputs), said, heard)
 
 
-def _spread(nodes: list[Node[Any]], said: Feedback) -> tuple[tuple[Parameter[Any], Feedback], ...]:
-    """Where every operator passes all on, each parameter behind the output hears the one feedback."""
-    found = {id(p): p for p in map(_parameter_of, nodes) if p is not None}
-    return tuple((p, said) for p in sorted(found.values(), key=by_creation))
+def _all_listeners(nodes: list[Node[Any]]) -> list[Parameter[Any]] | None:
+    """Each parameter among the nodes, who all hear the one feedback; None where an operator has a rule."""
+    found: dict[int, Parameter[Any]] = {}
+    for made in nodes:
+        if made._op is not None:
+            if made._op.rule is not None:
+                return None
+        elif made._parameter is not None:
+            found[id(made._parameter)] = made._parameter
+        elif isinstance(made, Parameter):
+            found[id(made)] = made
+    return list(found.values())
 
 
 def _parameter_of(made: Node[Any]) -> Parameter[Any] | None:

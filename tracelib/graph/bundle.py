@@ -27,6 +27,10 @@ MARKS = {"_is_coroutine": "asyncio.coroutines", "_is_coroutine_mark": "inspect"}
 """By these attributes `iscoroutinefunction` knows a callable that is no Python function."""
 
 
+DEMANDED = ("__init__", "__bool__", "__hash__")
+"""Methods of which Python takes nothing but a plain None, bool or int."""
+
+
 class Bundle(Generic[P, R]):
     """A function whose calls are recorded as nodes.
 
@@ -75,6 +79,11 @@ class Bundle(Generic[P, R]):
             plain_fn = plain_fn.fn
         if not callable(plain_fn):
             raise GraphError(f"bundle needs something to call, got {type(plain_fn).__name__}: {plain_fn!r}")
+        if getattr(plain_fn, "__name__", None) in DEMANDED:
+            raise GraphError(
+                f"{plain_fn.__qualname__} cannot be a bundle, since Python takes no node from it: "
+                "put what it does in a method of another name and record that."
+            )
         self.fn: Any = plain_fn
         self.trainable = trainable
         self.catch_execution_error = catch_execution_error

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tracelib.graph.graph import ancestors, by_creation
+from tracelib.graph.links import materialize
 from tracelib.graph.node import ATOMS, LEAVES, RESULTS, ExceptionNode
 from tracelib.graph.parameter import Parameter, Reading
 from tracelib.graph.tracing import Frame, start_after
@@ -140,6 +141,7 @@ def _copied(made: Any, memo: dict[int, Any]) -> dict[str, Any]:
 
 def copy(made: Any) -> Any:
     """Another node with the same value and the same parents; another Parameter with the same value."""
+    materialize(made)
     state = _state(made)
     if isinstance(made, Parameter):
         state["_feedback"] = list(made._feedback)

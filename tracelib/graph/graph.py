@@ -116,10 +116,10 @@ class Graph:
         edges = []
         for made in recorded:
             target = shown(made)
-            for link in links(made):
-                source = shown(link.source)
+            for name, kind, source in links(made):
+                source = shown(source)
                 nodes.setdefault(id(source), source)
-                edges.append(Edge(source, target, link.name, link.kind))
+                edges.append(Edge(source, target, name, kind))
         for made in recorded:
             nodes.setdefault(id(shown(made)), shown(made))
         self._nodes = sorted(nodes.values(), key=by_creation)
@@ -145,7 +145,8 @@ class Graph:
     def ordered(self) -> list[Node[Any]]:
         """Every node by its place in the call tree, parents before children; threads do not change it."""
         if self._ordered is None:
-            self._ordered = list(self._by_place())
+            flat = all(made._caller is None and made._frame is None for made in self.nodes)
+            self._ordered = self.nodes if flat else list(self._by_place())
         return self._ordered
 
     def _by_place(self) -> Iterator[Node[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracelib.graph.node import Node, Packed, constant, is_node, operands
 from tracelib.graph.parameter import Reading
@@ -12,12 +12,8 @@ KINDS = ("argument", "returned", "read", "within", "control")
 """Why one node is behind another; feedback passes along all but `control`."""
 
 
-class Link(NamedTuple):
-    """One reason why `source` is behind a node."""
-
-    name: str
-    kind: str
-    source: Node[Any]
+Link = tuple[str, str, Node[Any]]
+"""One reason why a node is behind another: the input's name, the kind of edge, the node."""
 
 
 def links(made: Node[Any]) -> Iterator[Link]:
@@ -25,19 +21,20 @@ def links(made: Node[Any]) -> Iterator[Link]:
 
     A plain operand becomes a leaf the first time it is asked for, and stays that leaf.
     """
-    _materialize(made)
+    materialize(made)
     for name, kept in operands(made):
         if is_node(kept):
-            yield Link(name, "argument", kept)
+            yield name, "argument", kept
         elif type(kept) is Packed:
             for path, found in zip(kept.paths, kept.nodes, strict=True):
-                yield Link(f"{name}{path}", "argument", found)
+                yield f"{name}{path}", "argument", found
     if made._extra is not None:
         for kind, found in made._extra.edges:
-            yield Link(found._name or kind, kind, found)
+            yield found._name or kind, kind, found
 
 
-def _materialize(made: Node[Any]) -> None:
+def materialize(made: Node[Any]) -> None:
+    """Make the plain operands of a node leaves, which they stay from then on."""
     op = made._op
     if op is None or all(is_node(a) or type(a) is Packed for a in made._args):
         return
@@ -67,19 +64,19 @@ def named_links(made: Node[Any]) -> dict[str, Node[Any]]:
     """The source of every edge into a node, by a name that no other edge into it has."""
     named: dict[str, Node[Any]] = {}
     counts: dict[str, int] = {}
-    for link in links(made):
-        name = link.name
+    for base, _, source in links(made):
+        name = base
         while name in named:
-            counts[link.name] = counts.get(link.name, 0) + 1
-            name = f"{link.name}{counts[link.name]}"
-        named[name] = link.source
+            counts[base] = counts.get(base, 0) + 1
+            name = f"{base}{counts[base]}"
+        named[name] = source
     return named
 
 
 def parents(made: Node[Any]) -> list[Node[Any]]:
     """The nodes that a node was made from, each once, Parameters for their readings."""
     found: dict[int, Node[Any]] = {}
-    for link in links(made):
-        source = link.source if link.source._parameter is None else link.source._parameter
+    for _, _, source in links(made):
+        source = source if source._parameter is None else source._parameter
         found.setdefault(id(source), source)
     return list(found.values())

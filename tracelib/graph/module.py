@@ -21,6 +21,9 @@ CODE = "_code_parameters"
 """Where a module keeps the code of its trainable methods, so that it is copied and pickled with it."""
 FORMAT = "tracelib parameters 1"
 
+NAMED_AT_ONCE = 1_000
+"""Elements up to which a container's parameters get their names when it becomes an attribute."""
+
 
 class Module:
     """Holds parameters: in attributes, lists, tuples, dicts and other modules, however deep.
@@ -39,9 +42,12 @@ class Module:
         return forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Parameter) and value._path is None:
-            value._path = name
         super().__setattr__(name, value)
+        kind = type(value)
+        if issubclass(kind, (Parameter, Module)) or (
+            kind in (list, tuple, dict) and len(value) <= NAMED_AT_ONCE
+        ):
+            named_parameters(value, name)
 
     def parameters(self) -> list[Parameter[Any]]:
         """Every parameter once, in the order of their paths' first appearance."""
@@ -92,6 +98,8 @@ class Module:
             raise StateError(f"{path} is not JSON: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise StateError(f"{path} was not written by Module.save: its format is not {FORMAT!r}")
+        if not isinstance(content.get("parameters"), dict):
+            raise StateError(f"{path} was not written by Module.save: it has no parameters by path")
         self.load_state_dict(content["parameters"], allow_code_execution, because=f"loaded from {path}")
 
 
@@ -111,11 +119,14 @@ def _fitting(own: Mapping[str, Parameter[Any]], state: Mapping[str, Any], name: 
     return fitting
 
 
-def named_parameters(root: Any) -> dict[str, Parameter[Any]]:
-    """The parameters in an object by path, each tied one once; paths become names of unnamed ones."""
+def named_parameters(root: Any, path: str = "") -> dict[str, Parameter[Any]]:
+    """The parameters in an object by path, each tied one once.
+
+    A parameter without a name is called by its path from the outermost object that was asked.
+    """
     found: dict[str, Parameter[Any]] = {}
     met: set[int] = set()
-    stack: list[tuple[str, Any]] = [("", root)]
+    stack: list[tuple[str, Any]] = [(path, root)]
     while stack:
         path, value = stack.pop()
         if isinstance(value, (Bundle, BoundBundle)):
@@ -127,7 +138,7 @@ def named_parameters(root: Any) -> dict[str, Parameter[Any]]:
         met.add(id(value))
         if isinstance(value, Parameter):
             found[path] = value
-            if value._path is None:
+            if value._path is None or path.count(".") > value._path.count("."):
                 value._path = path
         else:
             stack.extend(reversed(list(_children(path, value))))
@@ -199,8 +210,14 @@ def model(cls: C) -> C:
         return cls
     body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     kind: Any = type(cls)
-    made: C = kind(cls.__name__, (cls, Module), {**body, **_fields(cls)})
+    made: C = kind(cls.__name__, (cls, Module), {**body, **_fields(cls), **_generic(cls)})
     return made
+
+
+def _generic(cls: Any) -> dict[str, Any]:
+    """The type parameters of a class again, so that `Agent[int]` means what it did."""
+    parameters = getattr(cls, "__parameters__", ())
+    return {"__orig_bases__": (cls[parameters], Module)} if parameters else {}
 
 
 def _fields(cls: type) -> dict[str, Any]:

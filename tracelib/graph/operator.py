@@ -23,6 +23,7 @@ class Operator:
     __slots__ = (
         "__weakref__",
         "_least",
+        "_named",
         "_names",
         "_tail",
         "description_given",
@@ -48,6 +49,7 @@ class Operator:
         self._names = names
         self._tail: tuple[str, ...] = ()
         self._least = 0
+        self._named: dict[tuple[int, int], tuple[str, ...]] = {}
 
     @property
     def description(self) -> str | None:
@@ -64,6 +66,7 @@ class Operator:
 
         Where the call takes anything, they are those of the signature that is `shown` to people.
         """
+        self._named = {}
         self._names, self._least = _positional(signature)
         self._tail = tuple(p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
         if code:
@@ -71,16 +74,22 @@ class Operator:
         if not self._names and shown is not None:
             self._names, self._least = _positional(shown)
 
-    def input_names(self, count: int, keywords: int = 0) -> list[str]:
+    def input_names(self, count: int, keywords: int = 0) -> tuple[str, ...]:
         """A name for each of `count` operands in the order the record keeps them.
 
         A wrapper that is given fewer arguments than its function must have hands it others of its
         own, so the function's names would be wrong there.
         """
+        found = self._named.get((count, keywords))
+        if found is None:
+            found = self._named[count, keywords] = self._input_names(count, keywords)
+        return found
+
+    def _input_names(self, count: int, keywords: int) -> tuple[str, ...]:
         known = (self._names or ()) if count + keywords - len(self._tail) >= self._least else ()
         names = list(known)[: count - len(self._tail)]
         starred = count - len(names) - len(self._tail)
-        return [*names, *(f"args[{i}]" for i in range(starred)), *self._tail]
+        return (*names, *(f"args[{i}]" for i in range(starred)), *self._tail)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):
@@ -139,10 +148,9 @@ def _restore(
 ) -> Operator:
     """An operator from a pickle: that of the bundle of that name here, else one that knows its words only."""
     found = getattr(find(module, qualname), "op", None)
-    if isinstance(found, Operator):
-        return found
-    made = Operator(name, None, description, names, receiver)
-    made._tail = tail
+    made = found if isinstance(found, Operator) else Operator(name, None, description, None, receiver)
+    if made._names is None:  # a bundle not called yet in this process
+        made._names, made._tail = names, tail
     return made
 
 

@@ -243,7 +243,7 @@ def contains(self: Any, item: Any) -> bool:
 
 
 def getitem(self: Any, index: Any) -> Any:
-    if type(index) in ATOMS:
+    if type(index) in ATOMS or (type(index) is slice and _is_plain(index)):
         try:
             value = self._data[index]
         except Exception as error:
@@ -251,6 +251,10 @@ def getitem(self: Any, index: Any) -> Any:
         kept = (self, index)
         return record(value, kept, GETITEM) if type(value) in ATOMS else recorded(value, kept, GETITEM)
     return operate(GETITEM, operator.getitem, self, index)
+
+
+def _is_plain(part: slice) -> bool:
+    return type(part.start) in ATOMS and type(part.stop) in ATOMS and type(part.step) in ATOMS
 
 
 def iterate(self: Any) -> Iterator[Any]:

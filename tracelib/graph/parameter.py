@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import types
 import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tracelib.errors import GraphError
 from tracelib.graph import operators
 from tracelib.graph.late import late
-from tracelib.graph.node import ATOMS, Held, Node, Packed, is_node, new
+from tracelib.graph.node import ATOMS, Held, Node, Packed, Text, is_node, new
 from tracelib.graph.tracing import Update, ears, next_place, tell
 
 if TYPE_CHECKING:
@@ -238,7 +239,17 @@ def _delegate(method: Callable[..., Any]) -> Callable[..., Any]:
     return on_reading
 
 
+def _attribute(self: Parameter[Any], name: str) -> Any:
+    """An attribute of the present value; the methods of a string are recorded as a Text's are."""
+    reading = self._reading_now()
+    method = vars(Text).get(name) if type(reading._data) is str else None
+    if isinstance(method, types.FunctionType) and not name.startswith("__"):
+        return types.MethodType(method, reading)
+    return operators.attribute(reading, name)
+
+
 for _name, _method in operators.methods():
     if _name != "__hash__":
         setattr(Parameter, _name, _delegate(_method))
+Parameter.__getattr__ = _attribute  # type: ignore[attr-defined]
 

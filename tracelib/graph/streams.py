@@ -132,6 +132,7 @@ class run_generator(Generator[Any, Any, Any]):  # noqa: N801 - stands where a fu
         return self._step(self._body.send, self._steps.sent(value))
 
     def throw(self, *error: Any) -> Any:
+        self._steps.thrown(*error)
         return self._step(self._body.throw, *error)
 
     def close(self) -> None:
@@ -176,6 +177,7 @@ class run_async_generator(AsyncGenerator[Any, Any]):  # noqa: N801 - stands wher
         return await self._step(self._body.asend(self._steps.sent(value)))
 
     async def athrow(self, *error: Any) -> Any:
+        self._steps.thrown(*error)
         return await self._step(self._body.athrow(*error))
 
     async def aclose(self) -> None:
@@ -211,6 +213,7 @@ class _Steps:
         self._watch = watch
         self._earlier: Node[Any] | None = None
         self._sent: tuple[Node[Any], ...] = ()
+        self._thrown: BaseException | None = None
         self._step = frame
 
     def sent(self, value: Any) -> Any:
@@ -218,6 +221,10 @@ class _Steps:
         found, value = seen(value)
         self._sent = nodes_of(found)
         return value
+
+    def thrown(self, error: Any, value: Any = None, trace: Any = None) -> None:
+        """An exception that is thrown in; where the body lets it pass it comes out as it went in."""
+        self._thrown = value if isinstance(value, BaseException) else error
 
     @contextlib.contextmanager
     def running(self) -> Iterator[_Steps]:
@@ -234,6 +241,7 @@ class _Steps:
     def item(self, value: Any) -> Any:
         """The node of a step that yielded, or returned, `value`."""
         step = self._step
+        self._thrown = None
         if self._earlier is not None:
             step.reads = [*(step.reads or ()), ("read", self._earlier)]
         duration = clock() - step.start
@@ -252,4 +260,6 @@ class _Steps:
         return None if result is None else made
 
     def failed(self, error: BaseException) -> None:
-        failed(self._op, self._catch, self._args, self._keywords, error, self._step, self._step.start)
+        catch = self._catch and error is not self._thrown
+        self._thrown = None
+        failed(self._op, catch, self._args, self._keywords, error, self._step, self._step.start)

@@ -33,8 +33,13 @@ Method = Callable[..., Any]
 
 def giving_text(op: Operator, fn: Method) -> Method:
     def method(self: Text, *args: Any, **kwargs: Any) -> Any:
-        kept, value = _applied(op, fn, self, args, kwargs)
-        return record(value, kept, op)
+        if kwargs or not ATOMS.issuperset(map(type, args)):
+            kept, value = _applied(op, fn, self, args, kwargs)
+            return record(value, kept, op)
+        try:
+            return record(fn(self._data, *args), (self, *args), op)
+        except Exception as error:
+            raise failed_operation(op, (self, *args), error) from root_of(error)
 
     return method
 

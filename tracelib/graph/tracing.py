@@ -119,14 +119,33 @@ def heard(kind: str, node: Node[Any]) -> None:
     """Note that plain Python read `node`: as an input of the running call, else for the next call."""
     frame = here.get()
     if frame is None:
-        lasting = node if node._parameter is None else node._parameter
-        loose.set((*loose.get()[-LOOSE_LIMIT:], (kind, weakref.ref(lasting))))
+        lasting = [(kind, weakref.ref(found)) for found in _lasting(node)]
+        loose.set((*loose.get()[-LOOSE_LIMIT:], *lasting))
     elif frame is not OFF:
         if node._live:
             node = node._reading_now()
         if frame.reads is None:
             frame.reads = []
         frame.reads.append((kind, node))
+
+
+def _lasting(node: Node[Any]) -> list[Node[Any]]:
+    """What is left of a read when the node is gone: its Parameter, and those close behind a result."""
+    if node._parameter is not None:
+        return [node._parameter]
+    if node._live or node._op is None:
+        return [node]
+    found = {id(node): node}
+    near: list[Any] = [node]
+    for near_node in near:
+        for arg in near_node._args if len(near) < LOOSE_LIMIT else ():
+            if not hasattr(type(arg), "_reading_now"):
+                continue  # a plain operand, which is not asked for anything
+            if arg._parameter is not None:
+                found[id(arg._parameter)] = arg._parameter
+            elif arg._op is not None:
+                near.append(arg)
+    return list(found.values())
 
 
 class stop_tracing:  # noqa: N801 - reads as a statement: `with stop_tracing():`

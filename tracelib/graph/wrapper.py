@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from tracelib.graph import streams
 from tracelib.graph.arguments import plain_many, take, take_args, take_keywords, take_nodes
 from tracelib.graph.containers import plain
-from tracelib.graph.node import ATOMS, Leaf, Result, Value, new
+from tracelib.graph.node import ATOMS, Leaf, Result, TextResult, Value, new
 from tracelib.graph.recording import failed, finished
 from tracelib.graph.room import less_room, more_room
 from tracelib.graph.signature import shown_signature, signature_of
-from tracelib.graph.tracing import OFF, Frame, clock, ears, here, loose, next_place, tell
+from tracelib.graph.tracing import CLOSED, OFF, Frame, clock, ears, here, loose, next_place, tell
 
 if TYPE_CHECKING:
     from tracelib.graph.operator import Operator
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 FILENAME = os.path.join(os.path.dirname(__file__), "<recorded, as importlib._bootstrap>")
 """Python leaves frames of files so named out when it counts `warnings.warn(stacklevel=2)`: a warning
 in a recorded function names its caller's line, as it does without us."""
-
-FAST = ATOMS - {str}
-"""Results that become a node with nothing more to look at."""
 
 Kind = inspect._ParameterKind
 POSITIONAL_ONLY, KEYWORD_ONLY = Kind.POSITIONAL_ONLY, Kind.KEYWORD_ONLY
@@ -75,7 +72,7 @@ SYNC_TAIL = """\
     if not _t_depth & 31:
         _t_less_room(_t_depth)
     if (
-        _t_type(_t_value) not in _t_FAST
+        _t_type(_t_value) not in _t_RESULTS
         or _t_frame.inner
         or _t_frame.reads is not None
         or _t_watch is not None
@@ -84,7 +81,7 @@ SYNC_TAIL = """\
         or (_t_caller is None and _t_loose())
     ):
         return _t_finished(({kept}), {keywords}, _t_value, _t_frame, _t_start, _t_duration, _t_watch)
-    _t_node = _t_new(_t_Result)
+    _t_node = _t_text(_t_TextResult, _t_value) if _t_type(_t_value) is _t_str else _t_new(_t_Result)
     _t_node._data = _t_value
     _t_node._args = ({kept})
     _t_node._op = _t_op
@@ -94,6 +91,7 @@ SYNC_TAIL = """\
     _t_node._duration = _t_duration
     _t_node._extra = None
     _t_node._frame = None
+    _t_frame.inner = _t_CLOSED
     if _t_caller is not None:
         _t_caller.inner.append(_t_node)
     return _t_node
@@ -194,9 +192,13 @@ _COMMON: dict[str, Any] = {
     "_t_get": here.get,
     "_t_put": here.set,
     "_t_OFF": OFF,
+    "_t_CLOSED": CLOSED,
     "_t_Frame": Frame,
-    "_t_FAST": FAST,
+    "_t_RESULTS": ATOMS,
     "_t_Result": Result,
+    "_t_TextResult": TextResult,
+    "_t_text": str.__new__,
+    "_t_str": str,
     "_t_new": new,
     "_t_next": next_place,
     "_t_clock": clock,

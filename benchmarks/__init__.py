@@ -1,0 +1,1 @@
+"""How fast and how small the library is, measured against goals; `python -m benchmarks` prints the table."""

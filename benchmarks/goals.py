@@ -1,0 +1,52 @@
+"""What each figure may be at most, the least that pure Python reached, and what others were measured at.
+
+`floor` is a prototype that records the bare minimum, so it bounds the goal and is no rival. Figures of
+peers (trace-opt 0.1.3.8, textgrad 0.1.8) were taken with the same method on the same kind of machine,
+Python 3.11, in November 2026; differences below 40 % between peers mean nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`most` is the greatest median that meets the goal; None where a figure is only for information."""
+
+    most: float | None
+    unit: str
+    floor: str = ""
+    peer: str = ""
+
+
+CALL = "x plain call"
+SWEEP = "x raw sweep"
+TEXT = "x raw text"
+
+GOALS: dict[str, Goal] = {
+    "call": Goal(45, CALL, "36-41", "trace-opt 2,090; textgrad 1,360"),
+    "operation": Goal(18, CALL, "13", "trace-opt 2,550"),
+    "text": Goal(30, CALL, "14", "trace-opt 2,380; textgrad 88"),
+    "off": Goal(8, CALL, "5", "trace-opt 2,070"),
+    "backward": Goal(20, SWEEP, "7-17"),
+    "backward, 1,000": Goal(20, SWEEP, "7-17", "trace-opt 631-8,321 (by shape)"),
+    "backward, 10,000": Goal(20, SWEEP, "7-17", "trace-opt 7,013-14,613, dag > 240 s"),
+    "growth": Goal(1.2, "exponent", "1.06-1.17", "trace-opt 1.9-2.9"),
+    "ruled": Goal(None, SWEEP),
+    "held": Goal(300, "bytes", "156-196", "trace-opt 2,895; textgrad 1,236"),
+    "kept": Goal(0.5, "bytes", "0", "trace-opt 2,887"),
+    "kept by backward": Goal(0.5, "bytes", "64", "trace-opt: quadratic"),
+    "dot": Goal(20, TEXT, "2.2", "textgrad 44; trace-opt 191"),
+    "svg": Goal(0.2, "s", "0.07", "dot itself 107"),
+    "svg, smaller": Goal(None, "s"),
+    "decoration": Goal(60, "µs", "2-37", "trace-opt 650-21,000"),
+    "decoration and call": Goal(None, "µs"),
+    "source reads": Goal(0, "files", "0"),
+    "import": Goal(50, "ms", "22", "trace-opt 260; textgrad 2,600"),
+    "third parties": Goal(0, "modules", "0", "textgrad 2,651 modules"),
+    "threads": Goal(0, "wrong", "0", "trace-opt: wrong inputs"),
+    "threads, cost": Goal(None, "x one thread", "1.4", "trace-opt 1.2"),
+    "failed": Goal(None, ""),
+    "install size": Goal(None, "MiB", "", "trace-opt 1,138; textgrad 524"),
+}

@@ -1,0 +1,101 @@
+"""The command line: choose benchmarks and how much to measure, print the table, say whether goals are met."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from benchmarks import calls, graphs, loading, memory, peers, pictures, threads
+from benchmarks.goals import GOALS
+from benchmarks.harness import Row
+from benchmarks.report import missed, number, table, to_json, verdict
+from benchmarks.sizes import SIZES, Size
+
+BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
+    "call": calls.calls,
+    "operation": calls.operations,
+    "text": calls.texts,
+    "off": calls.off,
+    "chain": graphs.chain,
+    "fanin": graphs.fanin,
+    "wide": graphs.wide,
+    "dag": graphs.dag,
+    "memory": memory.memory,
+    "dot": pictures.dot,
+    "svg": pictures.svg,
+    "decoration": loading.decoration,
+    "import": loading.imports,
+    "threads": threads.concurrency,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for; the exit status is 1 with `--check` when a goal is missed."""
+    asked = parser().parse_args(arguments)
+    unknown = [name for name in asked.benchmarks if name not in BENCHMARKS]
+    if unknown:
+        parser().error(f"there is no benchmark {', '.join(unknown)}; there is {', '.join(BENCHMARKS)}")
+    if asked.list:
+        print(listing())
+        return 0
+    if asked.install_size:
+        print(table(list(loading.install_size()), {}))
+        return 0
+    size = "quick" if asked.quick else asked.size
+    rows = list(measured(asked.benchmarks or list(BENCHMARKS), SIZES[size]))
+    here, absent = peers.measured_by(asked.peer_python or [sys.executable], size) if asked.peers else ({}, [])
+    print(table(rows, here))
+    print(summary(rows, absent if asked.peers else peers.absent()))
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(to_json(rows, here, size), indent=1, ensure_ascii=False) + "\n")
+    return 1 if asked.check and missed(rows) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = made.add_argument
+    add("benchmarks", nargs="*", metavar="NAME", help="which to run; else all")
+    add("--list", action="store_true", help="say what there is and what the goals are")
+    add("--size", choices=SIZES, default="full", help="tiny only shows that everything runs")
+    add("--quick", action="store_true", help="the same as --size quick: under a minute")
+    add("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
+    add("--check", action="store_true", help="exit with 1 when a goal is missed")
+    add("--peers", action="store_true", help="measure the peers that are installed, too")
+    add("--peer-python", action="append", metavar="PYTHON", help="an interpreter that has a peer; repeatable")
+    add("--install-size", action="store_true", help="only that: installs with pip, needs the network")
+    return made
+
+
+def measured(names: list[str], size: Size) -> Iterator[Row]:
+    """The rows of the named benchmarks; progress goes to stderr. One that fails gives a row that says so."""
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        try:
+            yield from BENCHMARKS[name](size)
+        except Exception as error:
+            traceback.print_exc()
+            yield Row(name, "failed", None, f"{type(error).__name__}: {error}")
+
+
+def listing() -> str:
+    """Every benchmark with its first line of words, then every goal."""
+    lines = [f"{name:<12}{(measure.__doc__ or '').splitlines()[0]}" for name, measure in BENCHMARKS.items()]
+    lines += ["", f"{'goal':<22}{'at most':>8}  {'unit':<14}{'floor':<12}peers, published"]
+    for name, goal in GOALS.items():
+        most = "-" if goal.most is None else number(goal.most)
+        lines.append(f"{name:<22}{most:>8}  {goal.unit:<14}{goal.floor:<12}{goal.peer}".rstrip())
+    return "\n".join(lines)
+
+
+def summary(rows: list[Row], absent: list[str]) -> str:
+    """Which goals are missed, and which peers are not here."""
+    late = missed(rows)
+    judged = sum(1 for row in rows if verdict(row) != "-")
+    lines = [f"\n{judged - len(late)} of {judged} figures meet their goal."]
+    lines += [f"missed: {row.name}" for row in late]
+    lines += [f"{peer}: not installed here (see benchmarks/peers/README.md)" for peer in absent]
+    return "\n".join(lines)
