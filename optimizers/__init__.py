@@ -22,16 +22,16 @@ _PUBLIC = {
     "Candidate": "optimizers.effects",
     "Driver": "optimizers.driver",
     "Evaluate": "optimizers.effects",
-    "Evidence": "optimizers.evidence",
-    "Example": "optimizers.dataset",
+    "Evidence": "optimizers.evidence.evidence",
+    "Example": "optimizers.evaluating.dataset",
     "Gated": "optimizers.strategies.gated",
-    "Interval": "optimizers.interval",
+    "Interval": "optimizers.evaluating.interval",
     "Journal": "optimizers.journal",
     "LocalSearch": "optimizers.search",
     "NonInferior": "optimizers.policies.gate",
     "Optimizer": "optimizers.optimizer",
     "OptoPrime": "optimizers.optoprime",
-    "Outcome": "optimizers.outcome",
+    "Outcome": "optimizers.driving.outcome",
     "Patience": "optimizers.policies.stopping",
     "Progress": "optimizers.progress",
     "Proposal": "optimizers.effects",
@@ -42,20 +42,21 @@ _PUBLIC = {
     "Rollout": "optimizers.effects",
     "ScoreReached": "optimizers.policies.stopping",
     "SignTest": "optimizers.policies.gate",
-    "Splits": "optimizers.outcome",
+    "Splits": "optimizers.driving.outcome",
     "Step": "optimizers.step",
     "Strict": "optimizers.policies.gate",
     "Trainer": "optimizers.trainer",
-    "bootstrap": "optimizers.interval",
+    "bootstrap": "optimizers.evaluating.interval",
 }
 """Every public name and the module it lives in."""
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605 - a list of strings
+__all__ = sorted(_PUBLIC)
 
 if TYPE_CHECKING:
     from optimizers.budget import Budget as Budget
-    from optimizers.dataset import Example as Example
     from optimizers.driver import Driver as Driver
+    from optimizers.driving.outcome import Outcome as Outcome
+    from optimizers.driving.outcome import Splits as Splits
     from optimizers.effects import Attempt as Attempt
     from optimizers.effects import Candidate as Candidate
     from optimizers.effects import Evaluate as Evaluate
@@ -63,14 +64,13 @@ if TYPE_CHECKING:
     from optimizers.effects import Propose as Propose
     from optimizers.effects import Rejected as Rejected
     from optimizers.effects import Rollout as Rollout
-    from optimizers.evidence import Evidence as Evidence
-    from optimizers.interval import Interval as Interval
-    from optimizers.interval import bootstrap as bootstrap
+    from optimizers.evaluating.dataset import Example as Example
+    from optimizers.evaluating.interval import Interval as Interval
+    from optimizers.evaluating.interval import bootstrap as bootstrap
+    from optimizers.evidence.evidence import Evidence as Evidence
     from optimizers.journal import Journal as Journal
     from optimizers.optimizer import Optimizer as Optimizer
     from optimizers.optoprime import OptoPrime as OptoPrime
-    from optimizers.outcome import Outcome as Outcome
-    from optimizers.outcome import Splits as Splits
     from optimizers.policies.gate import NonInferior as NonInferior
     from optimizers.policies.gate import SignTest as SignTest
     from optimizers.policies.gate import Strict as Strict

@@ -8,17 +8,17 @@ from concurrent.futures import Executor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
-from optimizers.asking import Asking
 from optimizers.budget import Budget, Ledger
-from optimizers.crew import crew_for
+from optimizers.driving.asking import Asking
+from optimizers.driving.crew import crew_for
+from optimizers.driving.events import Callback, Event, RunBroken, RunStarted, Teller
+from optimizers.driving.outcome import Outcome, Splits
+from optimizers.driving.performer import Performer
+from optimizers.driving.run import Run, Terms
 from optimizers.effects import Candidate, Evaluator, Strategy
-from optimizers.events import Callback, Event, RunBroken, RunStarted, Teller
 from optimizers.journal import Journal
-from optimizers.outcome import Outcome, Splits
-from optimizers.performer import Performer
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.stopping import Stopping
-from optimizers.run import Run, Terms
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from optimizers.evidence import Evidence
+from optimizers.evidence.evidence import Evidence
 from tracelib.errors import OptimizerError
 from tracelib.feedback.feedback import Feedback
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from optimizers.display import digest_of, plain
 from optimizers.effects import Attempt, Candidate, Proposal, Propose, Proposer, Rollout
-from optimizers.evidence import evidence_of
-from optimizers.naming import named, value_of
+from optimizers.evidence.display import digest_of, plain
+from optimizers.evidence.evidence import evidence_of
+from optimizers.evidence.naming import named, value_of
 from optimizers.step import Step
 from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
 from tracelib.feedback.backward import backward

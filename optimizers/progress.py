@@ -14,8 +14,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 from optimizers.budget import Budget, Spent
-from optimizers.effects import Candidate
-from optimizers.events import (
+from optimizers.driving.events import (
     CandidateRejected,
     Evaluated,
     Event,
@@ -26,6 +25,7 @@ from optimizers.events import (
     RunStarted,
     SearchEnded,
 )
+from optimizers.effects import Candidate
 
 LINE_SECONDS = 5.0
 """At most one plain line about how far the run is in so many seconds."""

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from optimizers.archive import Entry
 from optimizers.budget import Spent
-from optimizers.display import shown
+from optimizers.driving.archive import Entry
+from optimizers.driving.outcome import Outcome
 from optimizers.effects import Candidate, Rejected, Rollout
-from optimizers.interval import Interval, bootstrap
-from optimizers.outcome import Outcome
+from optimizers.evaluating.interval import Interval, bootstrap
+from optimizers.evidence.display import shown
 from optimizers.policies.standing import pairs, standing
 from tracelib.graph.tracing import Update
 

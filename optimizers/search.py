@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
 from optimizers.effects import Strategy
-from optimizers.naming import value_of
+from optimizers.evidence.naming import value_of
 from optimizers.policies.space import NoSpace, Space, space_of, variants_space
 from optimizers.strategies.local_search import LocalSearching
 from optimizers.strategies.random_search import RandomSearching

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimizers.display import shown
 from optimizers.effects import Proposal
-from optimizers.naming import value_of
+from optimizers.evidence.display import shown
+from optimizers.evidence.naming import value_of
 from tracelib.errors import OptimizerError
 from tracelib.graph.tracing import Update
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
-from optimizers.asking import Asking
 from optimizers.budget import Budget
-from optimizers.dataset import Example, digest_of_split, examples_of
-from optimizers.display import shown
 from optimizers.driver import Driver
+from optimizers.driving.asking import Asking
+from optimizers.driving.events import Callback, Event
+from optimizers.driving.outcome import Outcome, Splits
 from optimizers.effects import Candidate, Chooser, Propose, Proposer, Strategy
-from optimizers.evaluation import ProgramEvaluator
-from optimizers.events import Callback, Event
+from optimizers.evaluating.dataset import Example, digest_of_split, examples_of
+from optimizers.evaluating.evaluation import ProgramEvaluator
+from optimizers.evaluating.subject import Subject, given_parameters
+from optimizers.evidence.display import shown
 from optimizers.journal import Journal
-from optimizers.outcome import Outcome, Splits
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.stopping import Stopping
 from optimizers.result import Result, result_of
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
-from optimizers.subject import Subject, given_parameters
 from tracelib.errors import OptimizerError
 from tracelib.llm.model import as_model
 

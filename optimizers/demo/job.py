@@ -12,7 +12,7 @@ from optimizers.budget import Budget
 from optimizers.demo.agent import Librarian
 from optimizers.demo.corpus import Question
 from optimizers.demo.splits import Splits
-from optimizers.events import Callback
+from optimizers.driving.events import Callback
 from optimizers.optoprime import OptoPrime
 from optimizers.result import Result
 from optimizers.search import LocalSearch

@@ -10,7 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from optimizers.events import CandidateMade, CandidateRejected, Evaluated, Event, RunStarted
+from optimizers.driving.events import CandidateMade, CandidateRejected, Evaluated, Event, RunStarted
 
 LINE_SECONDS = 5.0
 """Without anything better to tell, a plain line says how far the search is at most this often."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from optimizers.demo.finding import Finding, Sample
 from optimizers.demo.folder import Folder
-from optimizers.display import shown
-from optimizers.interval import Interval
+from optimizers.evaluating.interval import Interval
+from optimizers.evidence.display import shown
 from optimizers.result import Comparison, Result
 
 

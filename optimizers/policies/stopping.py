@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from optimizers.archive import Archive
+from optimizers.driving.archive import Archive
 
 
 @runtime_checkable

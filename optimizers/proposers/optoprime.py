@@ -14,11 +14,11 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from optimizers.display import kind_of, plain
 from optimizers.effects import Proposal, Propose
-from optimizers.evidence import variable_of
-from optimizers.excerpt import Excerpt
-from optimizers.naming import value_of
+from optimizers.evidence.display import kind_of, plain
+from optimizers.evidence.evidence import variable_of
+from optimizers.evidence.excerpt import Excerpt
+from optimizers.evidence.naming import value_of
 from optimizers.proposers.record import CEILINGS, Ceilings, Record
 from optimizers.proposers.reply import read_answer
 from optimizers.proposers.runs import Offered, value_text

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from optimizers.effects import Attempt, Rollout
-from optimizers.evidence import Line
-from optimizers.excerpt import Excerpt, fair_shares
+from optimizers.evidence.evidence import Line
+from optimizers.evidence.excerpt import Excerpt, fair_shares
 from optimizers.proposers.runs import LONG, Example, Offered, Program, attempt_text, value_text
 from optimizers.proposers.sections import (
     Entry,

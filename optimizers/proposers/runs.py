@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from optimizers.display import digest_of, kind_of
 from optimizers.effects import Attempt, Rollout
-from optimizers.evidence import Evidence, Line, Value, Variable
-from optimizers.excerpt import Excerpt
+from optimizers.evidence.display import digest_of, kind_of
+from optimizers.evidence.evidence import Evidence, Line, Value, Variable
+from optimizers.evidence.excerpt import Excerpt
 from optimizers.proposers.sections import Entry, cut_mark, hanging, label, listed
 from tracelib.feedback.feedback import Feedback
 

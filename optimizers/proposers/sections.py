@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from optimizers.excerpt import Excerpt, fair_shares
+from optimizers.evidence.excerpt import Excerpt, fair_shares
 
 LEAST = 80
 """Characters of a value that are shown at the least, where it is shown at all (a shorter one: all of it)."""

@@ -7,8 +7,8 @@ import json
 import threading
 from typing import Any
 
+from optimizers.driving.outcome import Outcome
 from optimizers.effects import Candidate, Job, Proposal, Propose, Rollout
-from optimizers.outcome import Outcome
 from optimizers.policies.space import Choice, Real, Whole
 from tracelib.feedback.feedback import Feedback
 from tracelib.llm.reply import Reply, Usage

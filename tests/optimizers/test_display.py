@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from optimizers.display import kind_of, plain, raw, shown
+from optimizers.evidence.display import kind_of, plain, raw, shown
 from tracelib.errors import StateError
 
 
@@ -116,7 +116,7 @@ def test_what_has_no_json_form_is_refused_by_name() -> None:
 
 
 def test_sets_read_the_same_under_every_hash_seed() -> None:
-    code = "from optimizers.display import shown; print(shown({'a', 'b', 'c', 1, (2, 'd')}, 100))"
+    code = "from optimizers.evidence.display import shown; print(shown({'a', 'b', 'c', 1, (2, 'd')}, 100))"
     texts = {
         subprocess.run(
             [sys.executable, "-c", code],

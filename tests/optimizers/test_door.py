@@ -8,11 +8,11 @@ import pytest
 from landscape import SEED, Writer, height, improving
 from training import TRIPLES, near, scripted_line
 
-from optimizers.asking import Asking
 from optimizers.budget import Budget
 from optimizers.driver import Driver
+from optimizers.driving.asking import Asking
+from optimizers.driving.outcome import Splits
 from optimizers.effects import Evaluate, Job, Propose, Rejected, Rollout
-from optimizers.outcome import Splits
 from optimizers.search import RandomSearch
 from optimizers.trainer import Trainer
 from tracelib.errors import BadRequest, ModelTimeout, OptimizerError, QuotaExceeded

@@ -27,11 +27,11 @@ from landscape import (
     told,
 )
 
-from optimizers.asking import Asking
 from optimizers.budget import Budget
 from optimizers.driver import Driver, Splits
+from optimizers.driving.asking import Asking
+from optimizers.driving.events import RolloutDone
 from optimizers.effects import Candidate, Evaluate, Job, Propose, Rollout
-from optimizers.events import RolloutDone
 from optimizers.journal import Journal
 from optimizers.strategies.gated import Gated
 from optimizers.strategies.local_search import LocalSearching

@@ -16,7 +16,7 @@ from optimizers.effects import (
     Rollout,
     canonical,
 )
-from optimizers.evidence import evidence_of
+from optimizers.evidence.evidence import evidence_of
 from tracelib.errors import OptimizerError
 from tracelib.feedback.feedback import Feedback, Remark
 from tracelib.graph.graph import Graph

@@ -12,8 +12,8 @@ import pytest
 from pydantic import Field
 
 import tracelib as trace
-from optimizers.display import digest_of
-from optimizers.evidence import LINE_LIMIT, Evidence, constraint_text, evidence_of
+from optimizers.evidence.display import digest_of
+from optimizers.evidence.evidence import LINE_LIMIT, Evidence, constraint_text, evidence_of
 from tracelib.errors import ExecutionError
 from tracelib.feedback.report import hints
 from tracelib.graph.graph import Graph

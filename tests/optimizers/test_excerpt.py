@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizers.excerpt import Excerpt, fair_shares
+from optimizers.evidence.excerpt import Excerpt, fair_shares
 
 
 def test_a_short_text_is_whole_and_has_no_mark() -> None:

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 import tracelib as trace
-from optimizers.display import plain
 from optimizers.effects import Attempt, Candidate, Proposal, Propose, Proposer, Rollout
-from optimizers.evidence import evidence_of
+from optimizers.evidence.display import plain
+from optimizers.evidence.evidence import evidence_of
 from optimizers.proposers.optoprime import OptoPrimePrompt
 from optimizers.proposers.record import Ceilings
 from tracelib.errors import ExecutionError

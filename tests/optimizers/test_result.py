@@ -5,7 +5,7 @@ import json
 import pytest
 from training import TRIPLES, Line, near
 
-from optimizers.interval import bootstrap
+from optimizers.evaluating.interval import bootstrap
 from optimizers.optoprime import OptoPrime
 from optimizers.search import LocalSearch
 from optimizers.strategies.gated import Gated

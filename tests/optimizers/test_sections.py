@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizers.excerpt import Excerpt
+from optimizers.evidence.excerpt import Excerpt
 from optimizers.proposers.sections import LEAST, Entry, Section, fenced, fit, label, listed
 
 

@@ -6,10 +6,10 @@ import random
 import pytest
 from landscape import SEED, SPACES, Writer, height, improving
 
-from optimizers.archive import Archive
-from optimizers.asking import Asking
 from optimizers.budget import Budget
 from optimizers.driver import Driver, Splits
+from optimizers.driving.archive import Archive
+from optimizers.driving.asking import Asking
 from optimizers.effects import Attempt, Candidate, Evaluate, Proposal, Propose, Rejected, Rollout
 from optimizers.policies.gate import NonInferior, SignTest, Strict, sign_probability
 from optimizers.policies.space import Choice, Real

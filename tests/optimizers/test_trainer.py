@@ -9,8 +9,8 @@ import pytest
 from training import TRIPLES, AsyncLine, Line, awaited_near, near, shout
 
 from optimizers.budget import Budget
-from optimizers.dataset import Example
 from optimizers.effects import Evaluate
+from optimizers.evaluating.dataset import Example
 from optimizers.optoprime import OptoPrime
 from optimizers.policies.gate import SignTest
 from optimizers.progress import Progress

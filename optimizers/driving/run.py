@@ -11,9 +11,8 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizers.archive import Archive
-from optimizers.effects import Candidate, Effect, Evaluate, Rejected, Strategy
-from optimizers.events import (
+from optimizers.driving.archive import Archive
+from optimizers.driving.events import (
     CandidateMade,
     CandidateRejected,
     Evaluated,
@@ -22,8 +21,9 @@ from optimizers.events import (
     SearchEnded,
     Teller,
 )
-from optimizers.outcome import Outcome, Splits
-from optimizers.performer import Performer, effects_in
+from optimizers.driving.outcome import Outcome, Splits
+from optimizers.driving.performer import Performer, effects_in
+from optimizers.effects import Candidate, Effect, Evaluate, Rejected, Strategy
 from optimizers.policies.gate import Gate, Verdict
 from optimizers.policies.standing import standing
 from optimizers.policies.stopping import Stopping

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
-from optimizers.asking import Asking
+from optimizers.driving.asking import Asking
+from optimizers.driving.performer import Performer, Step, drive, sound
+from optimizers.driving.workers import Loop, Threads, loop_in_thread, pool_of, shares_memory
 from optimizers.effects import Cost, Evaluator, Job, Propose, Rollout
-from optimizers.performer import Performer, Step, drive, sound
-from optimizers.workers import Loop, Threads, loop_in_thread, pool_of, shares_memory
 from tracelib.errors import OptimizerError
 from tracelib.llm.guard import Question, guarded
 from tracelib.llm.model import Model

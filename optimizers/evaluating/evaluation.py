@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optimizers.crew import is_async
-from optimizers.dataset import Example
-from optimizers.display import shown
+from optimizers.driving.crew import is_async
+from optimizers.driving.performer import drive
 from optimizers.effects import Job, Rollout
-from optimizers.evidence import Evidence, evidence_of
-from optimizers.measure import Measure, measured
-from optimizers.performer import drive
-from optimizers.subject import Bindings, Subject, program_parameters
+from optimizers.evaluating.dataset import Example
+from optimizers.evaluating.measure import Measure, measured
+from optimizers.evaluating.subject import Bindings, Subject, program_parameters
+from optimizers.evidence.display import shown
+from optimizers.evidence.evidence import Evidence, evidence_of
 from tracelib.errors import ExecutionError, OptimizerError
 from tracelib.feedback.backward import carry
 from tracelib.feedback.feedback import Feedback, Remark

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizers.effects import Candidate, canonical
-from optimizers.naming import free_name, named, value_of
+from optimizers.evidence.naming import free_name, named, value_of
 from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
 from tracelib.graph.constraint import decode, encode
 from tracelib.graph.parameter import Parameter

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from optimizers.excerpt import Excerpt
+from optimizers.evidence.excerpt import Excerpt
 from tracelib.errors import StateError
 from tracelib.graph.constraint import encode
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Protocol, TypeVar
 
-from optimizers.asking import Asking, Made, made_from_json, made_to_json
 from optimizers.budget import Ledger
-from optimizers.door import Meter
+from optimizers.driving.asking import Asking, Made, made_from_json, made_to_json
+from optimizers.driving.door import Meter
+from optimizers.driving.events import RolloutDone, Teller
+from optimizers.driving.workers import Stop, finish
 from optimizers.effects import Cost, Effect, Evaluate, Evaluator, Job, Propose, Rollout
-from optimizers.events import RolloutDone, Teller
 from optimizers.journal import Journal
-from optimizers.workers import Stop, finish
 from tracelib.errors import BudgetExhausted, OptimizerError
 from tracelib.llm.guard import guarded
 from tracelib.llm.reply import Reply

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from optimizers.display import digest_of
+from optimizers.evidence.display import digest_of
 from tracelib.errors import OptimizerError
 
 FORMS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from optimizers.archive import Archive
 from optimizers.budget import Spent
+from optimizers.driving.archive import Archive
 from optimizers.effects import Candidate, Rollout
 from optimizers.policies.gate import Verdict
 from tracelib.errors import OptimizerError

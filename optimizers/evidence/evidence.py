@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, TypeAdapter
 
-from optimizers.display import digest_of, kind_of, raw, shown
-from optimizers.excerpt import Excerpt
-from optimizers.naming import is_constant, names_of, value_of
-from optimizers.relevance import Rank, edges_by_target, ranks_of
+from optimizers.evidence.display import digest_of, kind_of, raw, shown
+from optimizers.evidence.excerpt import Excerpt
+from optimizers.evidence.naming import is_constant, names_of, value_of
+from optimizers.evidence.relevance import Rank, edges_by_target, ranks_of
 from tracelib.feedback.feedback import Feedback
 from tracelib.graph.graph import Graph
 from tracelib.graph.node import ExceptionNode, Node

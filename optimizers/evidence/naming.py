@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from optimizers.display import digest_of, kind_of, shown
+from optimizers.evidence.display import digest_of, kind_of, shown
 from tracelib.errors import OptimizerError
 from tracelib.graph.graph import Graph
 from tracelib.graph.node import Node
