@@ -282,7 +282,7 @@ def test_a_method_is_bound_and_gets_its_instance():
     scaler, x = Scaler(), node(2)
     made = scaler.scale(x)
     assert made.data == 6
-    assert list(made.inputs)[0] == "x"
+    assert next(iter(made.inputs)) == "x"
     assert trace.Graph.behind(made).nodes[0] is scaler.factor
     assert Scaler.scale(scaler, x).data == 6
     assert scaler.scale == scaler.scale

@@ -192,7 +192,7 @@ def test_a_change_to_the_copy_of_a_container_with_nodes_is_said_to_be_lost():
         sorted,
         len,
         list,
-        lambda v: [x for x in v],
+        lambda v: [x + 1 for x in v],
         lambda v: json.dumps(v),
         lambda v: v[:],
         lambda v: v + v,

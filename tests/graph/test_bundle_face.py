@@ -204,6 +204,10 @@ def test_a_trainable_method_sets_nothing_on_its_instance():
     assert vars(a) == {}
 
 
+def plain_pair(a, b, *, c=1):
+    return a, b, c
+
+
 def test_a_bundle_is_copied_and_pickled_as_functions_are():
     import copy
     import pickle

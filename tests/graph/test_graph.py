@@ -292,10 +292,11 @@ def test_names_and_order_are_the_same_in_every_process() -> None:
         "import tracelib as t\n"
         "f = t.bundle(lambda xs, k: sum(xs) * k, name='f')\n"
         "p = t.node(2, trainable=True, name='p')\n"
-        "s = {'a', 'b', 'c', 'd', 'e'}\n"
-        "y = f([t.node(i) + p for i in range(5)], p) + f([p, p], 3)\n"
+        "k = t.bundle(len, name='k')({t.node(c, name=c) for c in 'edcba'})\n"
+        "y = f([t.node(i) + p for i in range(5)], p) + f([p, p], k)\n"
         "g = t.Graph.behind(y)\n"
         "print([g.name(n) for n in g.ordered], [(g.name(e.source), e.name) for e in g.edges])\n"
+        "print(list(map(str, k.inputs.values())))\n"
     )
     outputs = {
         subprocess.run(

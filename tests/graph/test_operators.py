@@ -84,6 +84,9 @@ class Vector:
     def __lt__(self, other: Vector) -> bool:
         return len(self.parts) < len(other.parts)
 
+    def __repr__(self) -> str:
+        return f"Vector{tuple(self.parts)}"
+
     def __format__(self, spec: str) -> str:
         return "|".join(format(part, spec) for part in self.parts)
 
@@ -496,6 +499,19 @@ def test_what_a_user_s_operator_makes_of_nodes_is_plain_and_keeps_them_as_parent
     assert any(p is inner for p in (-trace.node(Prompt())).parents)
 
 
+def test_a_value_that_cannot_be_copied_is_added_to_in_place_where_python_makes_a_new_one() -> None:
+    class Sealed:
+        def __copy__(self) -> Any:
+            raise AssertionError("copied")
+
+        def __add__(self, other: int) -> int:
+            return other
+
+    n = trace.node(Sealed())
+    n += 5
+    assert n.data == 5
+
+
 def test_an_aliased_array_is_not_changed_by_an_operation_in_place() -> None:
     data = np.array([1.0, 2.0])
     before = trace.node(data)
@@ -710,12 +726,13 @@ UFUNCS: dict[str, Function] = {
 @pytest.mark.parametrize("name", UFUNCS)
 def test_numpy_s_functions_give_nodes_with_numpy_s_values(name: str) -> None:
     result = check(lambda x: UFUNCS[name](x), np.array([-1.0, 0.5, 2.0]), at=())
-    x = trace.node(np.array([-1.0, 0.5, 2.0]))
-    recorded = UFUNCS[name](x)
-    assert isinstance(recorded, trace.Node)
-    assert same(recorded.data, result)
-    assert x.data.tolist() == [-1.0, 0.5, 2.0]
-    assert any(n is x for n in trace.Graph.behind(recorded).nodes)
+    for trainable in (False, True):
+        x = trace.node(np.array([-1.0, 0.5, 2.0]), trainable=trainable)
+        recorded = UFUNCS[name](x)
+        assert isinstance(recorded, trace.Node)
+        assert same(recorded.data, result)
+        assert x.data.tolist() == [-1.0, 0.5, 2.0]
+        assert any(n is x for n in trace.Graph.behind(recorded).nodes)
 
 
 def test_a_node_given_to_numpy_by_keyword_is_a_parent() -> None:
@@ -735,6 +752,8 @@ def test_an_array_made_of_a_node_is_a_plain_array_and_a_copy_where_numpy_copies(
     assert data[0] == 1
     assert np.array([trace.node(1), trace.node(2)]).dtype == np.array([1, 2]).dtype
     assert np.array([trace.node("ab")]).tolist() == ["ab"]
+    assert np.array(trace.node([1, 2], trainable=True)).tolist() == [1, 2]
+    assert np.add(trace.node([1, 2], trainable=True), 1, dtype=float).data.tolist() == [2.0, 3.0]
 
 
 # pandas

@@ -265,10 +265,11 @@ def test_generators_are_iterated_and_their_errors_caught():
         yield from range(n)
         raise ValueError("end")
 
-    n, items = node(2), []
+    n = node(2)
+    running = g(n)
+    items = [next(running), next(running)]
     with pytest.raises(ExecutionError, match="end"):
-        for item in g(n):
-            items.append(item)
+        next(running)
     assert [i.data for i in items] == [0, 1]
     assert items[1].parents == [n]
 
@@ -282,11 +283,11 @@ async def test_async_generators_are_iterated_and_their_errors_caught():
             yield i
         raise ValueError("end")
 
-    items = []
+    running = g(node(2))
+    items = [await anext(running), await anext(running)]
     with pytest.raises(ExecutionError, match="end"):
-        async for item in g(node(2)):
-            items.append(item.data)
-    assert items == [0, 1]
+        await anext(running)
+    assert [i.data for i in items] == [0, 1]
 
 
 @pytest.mark.parametrize("catch", [True, False])

@@ -296,3 +296,15 @@ def test_any_string_splits_and_joins_as_plain_ones_do(text: str, part: str) -> N
     assert t.upper() == text.upper()
     assert list(t) == list(text)
     assert t.partition(part) == text.partition(part)
+
+
+def test_a_list_of_texts_in_an_f_string_reads_as_a_list_of_strings():
+    word = trace.node("a", name="word")
+
+    @trace.bundle
+    def prompt():
+        return f"choose from {[word, 'b']}"
+
+    asked = prompt()
+    assert asked == "choose from ['a', 'b']"
+    assert any(parent is word for parent in asked.parents)

@@ -1,4 +1,4 @@
-"""Threads, tasks, generators and processes: each sees its own running call, and results have the right parents."""
+"""Threads, tasks, generators and processes: each sees its own running call; parents are right."""
 
 from __future__ import annotations
 

@@ -63,7 +63,8 @@ class Child(Base):
 
 def test_the_source_is_a_parameter_without_decorators():
     assert greet.parameter.data == (
-        'def greet(name, greeting="Hello", *, mark="!"):\n    """Greets."""\n    return f"{greeting}, {name}{mark}"'
+        'def greet(name, greeting="Hello", *, mark="!"):\n    """Greets."""\n'
+        '    return f"{greeting}, {name}{mark}"'
     )
     assert greet.parameter.is_code
     assert greet.parameter.original == greet.parameter.data
@@ -262,7 +263,8 @@ def test_code_that_does_not_fit_is_refused_with_the_reason_and_nothing_is_applie
 def test_annotations_layout_and_comments_may_change():
     f = bundle(greet.fn, trainable=True)
     f.parameter.update(
-        "def greet(\n    name: str,\n    greeting: str = 'Hello',  # a word\n    *, mark='!'\n) -> str:\n    return 'x'"
+        "def greet(\n    name: str,\n    greeting: str = 'Hello',  # a word\n    *, mark='!'\n) -> str:\n"
+        "    return 'x'"
     )
     assert f("Ada").data == "x"
 
@@ -352,7 +354,7 @@ def test_a_method_may_use_super_though_the_original_did_not():
 
 
 def test_a_method_may_have_the_name_of_its_class():
-    class thing:  # noqa: N801
+    class thing:
         @bundle(trainable=True)
         def thing(self, x):
             return x
@@ -376,7 +378,8 @@ def factorial(n):
 def test_annotations_inside_learned_code_are_not_run_where_the_file_says_so():
     f = bundle(calls_a_helper.fn, trainable=True)
     f.parameter.update(
-        "def calls_a_helper(x):\n    def inner(y: NotDefinedAnywhere) -> Nor.This:\n        return y\n    return inner(x)"
+        "def calls_a_helper(x):\n    def inner(y: NotDefinedAnywhere) -> Nor.This:\n        return y\n"
+        "    return inner(x)"
     )
     assert f(1).data == 1
 

@@ -205,11 +205,14 @@ def test_a_body_sees_the_exception_that_its_caller_handles():
     def again():
         raise
 
-    with pytest.raises(KeyError):
+    def handled():
         try:
             raise KeyError("k")
         except KeyError:
             again()
+
+    with pytest.raises(KeyError):
+        handled()
 
 
 def test_a_recorded_iterator_ends_a_loop():
@@ -264,9 +267,14 @@ def test_an_exception_thrown_into_a_generator_that_lets_it_pass_comes_out_as_it_
         yield 5
 
     thrown = ValueError("in the block")
-    with pytest.raises(ValueError) as caught, opened() as x:
-        assert x.data == 5
-        raise thrown
+
+    def use():
+        with opened() as x:
+            assert x.data == 5
+            raise thrown
+
+    with pytest.raises(ValueError) as caught:
+        use()
     assert caught.value is thrown
 
 
@@ -277,8 +285,12 @@ async def test_an_exception_thrown_into_an_async_generator_comes_out_as_it_was()
         yield 5
 
     thrown = ValueError("in the block")
-    with pytest.raises(ValueError) as caught:
+
+    async def use():
         async with opened() as x:
             assert x.data == 5
             raise thrown
+
+    with pytest.raises(ValueError) as caught:
+        await use()
     assert caught.value is thrown

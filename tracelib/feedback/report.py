@@ -8,7 +8,7 @@ from typing import Any
 
 from tracelib.feedback.feedback import NOTHING, Feedback
 from tracelib.graph.graph import Graph, ancestors
-from tracelib.graph.node import Node
+from tracelib.graph.node import Node, described
 from tracelib.graph.parameter import Parameter
 
 
@@ -88,7 +88,7 @@ def _read_before(parameter: Parameter[Any], graph: Graph) -> str | None:
             return f"detached: it was {what} in plain code before {graph.name(target)}: pass the node itself"
         if any(n._parameter is parameter for n in ancestors((source,))):
             return (
-                f"detached: {source!r}, made from it, was {what} in plain code before "
+                f"detached: {described(source)}, made from it, was {what} in plain code before "
                 f"{graph.name(target)}: pass the node itself"
             )
     return None
@@ -106,7 +106,7 @@ def _possible(graph: Graph) -> Iterator[tuple[Node[Any], str, Node[Any]]]:
 def hints(graph: Graph) -> list[str]:
     """Possible dependencies of a graph, in words."""
     return [
-        f"{source!r} was {'tested' if kind == 'control' else 'read'} in plain code before "
+        f"{described(source)} was {'tested' if kind == 'control' else 'read'} in plain code before "
         f"{graph.name(target)}: a possible dependency that the record cannot follow"
         for target, kind, source in _possible(graph)
     ]

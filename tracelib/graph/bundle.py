@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MARKS = {"_is_coroutine": "asyncio.coroutines", "_is_coroutine_mark": "inspect"}
+MARKS = {
+    "_is_coroutine": ("asyncio.coroutines", "_is_coroutine"),
+    "_is_coroutine_marker": ("inspect", "_is_coroutine_mark"),
+}
 """By these attributes `iscoroutinefunction` knows a callable that is no Python function."""
 
 
@@ -219,7 +222,8 @@ class Bundle(Generic[P, R]):
     def __getattr__(self, name: str) -> Any:
         """Attributes of the function: `cache_info` of a cached one, marks of other decorators."""
         if name in MARKS and streams.runner_of(self.fn) is streams.run_coroutine:
-            return getattr(sys.modules.get(MARKS[name]), name)
+            module, mark = MARKS[name]
+            return getattr(sys.modules.get(module), mark, None)
         if (name.startswith("__") and name.endswith("__")) or name in Bundle.__slots__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.fn, name)

@@ -47,9 +47,9 @@ class CodeSlot:
         """`source` as it will be kept; raises SignatureError with the reason when it does not fit."""
         if not isinstance(source, str):
             raise SignatureError(f"code is text, the proposal is {type(source).__name__}", value=source)
-        source = at_margin(str.__str__(source).strip("\n").rstrip())
-        self.function(source)
-        return source
+        text = at_margin(str.__str__(source).strip("\n").rstrip())
+        self.function(text)
+        return text
 
     def _compiled(self, source: str) -> Callable[..., Any]:
         definition = self._definition(source)
@@ -243,7 +243,9 @@ def _lambda_source(fn: types.FunctionType) -> str:
     for found in ast.walk(ast.parse(text)):
         if where is not None and isinstance(found, ast.Lambda) and _covers(found.body, where):
             return ast.get_source_segment(text, found) or ""
-    raise GraphError(f"the source of the lambda at line {fn.__code__.co_firstlineno} was not found: use a def")
+    raise GraphError(
+        f"the source of the lambda at line {fn.__code__.co_firstlineno} was not found: use a def"
+    )
 
 
 def _covers(body: ast.expr, where: tuple[int | None, int | None, int | None, int | None]) -> bool:

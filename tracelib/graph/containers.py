@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import math
 import sys
 import types
 import warnings
@@ -202,6 +203,8 @@ def _read_set(value: Any) -> Parts | None:
     items = list(set.__iter__(value) if isinstance(value, set) else frozenset.__iter__(value))
     if ATOMS.issuperset(map(type, items)):
         return None
+    # Strings hash differently in every process: the nodes go by the order in which they were made.
+    items.sort(key=lambda item: item._seq if is_node(item) else math.inf)
     return (("{}", item) for item in items)
 
 

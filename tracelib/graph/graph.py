@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tracelib.errors import GraphError
 from tracelib.graph.late import late
 from tracelib.graph.links import links, shown
-from tracelib.graph.node import ExceptionNode, Node, Packed
+from tracelib.graph.node import ExceptionNode, Node, Packed, described
 from tracelib.graph.parameter import Parameter, Reading
 from tracelib.graph.tracing import Frame
 
@@ -175,7 +175,9 @@ class Graph:
         try:
             return self._names[id(shown(made))]
         except KeyError:
-            raise GraphError(f"{made!r} is not in the graph behind {self.output!r}") from None
+            raise GraphError(
+                f"{described(made)} is not in the graph behind {described(self.output)}"
+            ) from None
 
     def named(self) -> dict[str, Node[Any]]:
         """Every node by its name."""
@@ -216,7 +218,8 @@ class Graph:
         return len(self.nodes)
 
     def __repr__(self) -> str:
-        return f"<graph behind {self.output!r}: {len(self.nodes)} nodes, {len(self.parameters)} parameters>"
+        size = f"{len(self.nodes)} nodes, {len(self.parameters)} parameters"
+        return f"<graph behind {described(self.output)}: {size}>"
 
 
 class _Places:

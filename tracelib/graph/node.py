@@ -149,9 +149,7 @@ class Node(Generic[T_co]):
         return late("Node._repr_mimebundle_")(self, include, exclude)
 
     def __repr__(self) -> str:
-        made = "" if self._op is None else f", op={self._op.name}"
-        named = "" if self._name is None else f", name={self._name!r}"
-        return f"<{_kind(self)} {_short(self._data)}{named}{made}>"
+        return described(self)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return late("copying.reduce")(self)
@@ -377,6 +375,13 @@ def operands(made: Node[Any]) -> Iterator[tuple[str, Any]]:
     keywords = made._extra.keywords if made._extra is not None else ()
     positional = len(args) - len(keywords)
     yield from zip((*op.input_names(positional, len(keywords)), *keywords), args, strict=True)
+
+
+def described(node: Node[Any]) -> str:
+    """A node in a few words, for messages: its kind, value, name and operator."""
+    made = "" if node._op is None else f", op={node._op.name}"
+    named = "" if node._name is None else f", name={node._name!r}"
+    return f"<{_kind(node)} {_short(node._data)}{named}{made}>"
 
 
 def _kind(node: Node[Any]) -> str:

@@ -184,7 +184,7 @@ def in_place(op: Operator, fn: Callable[[Any, Any], Any]) -> Method:
     """`self <op>= other` as an operation on a copy: the recorded value stays as it was."""
 
     def apply(value: Any, other: Any) -> Any:
-        return fn(copy.copy(value), other)
+        return fn(copy.copy(value) if hasattr(type(value), f"__{op.name}__") else value, other)
 
     def method(self: Any, other: Any) -> Any:
         return operate(op, apply, self, other)
@@ -318,7 +318,7 @@ def _refusal(what: str, self: Any) -> InPlaceError:
     return InPlaceError(
         f"{what} would change a recorded {kind} in place, and the record of earlier calls with it. "
         f"Make a new value (`node + [x]`, `node | {{k: v}}`, or a @bundle that returns a new {kind}), "
-        f"or change node.data before it is wrapped."
+        f"or change the plain value before it becomes a node."
     )
 
 

@@ -231,8 +231,8 @@ class bind:  # noqa: N801 - reads as a statement: `with bind({...}):`
 def _delegate(method: Callable[..., Any]) -> Callable[..., Any]:
     """An operator of Node on the Parameter's present value, which is what the record keeps."""
 
-    def on_reading(self: Parameter[Any], *args: Any) -> Any:
-        return method(self._reading_now(), *args)
+    def on_reading(self: Parameter[Any], *args: Any, **kwargs: Any) -> Any:
+        return method(self._reading_now(), *args, **kwargs)
 
     on_reading.__name__ = method.__name__
     on_reading.__qualname__ = f"Parameter.{method.__name__}"
@@ -252,4 +252,3 @@ for _name, _method in operators.methods():
     if _name != "__hash__":
         setattr(Parameter, _name, _delegate(_method))
 Parameter.__getattr__ = _attribute  # type: ignore[attr-defined]
-

@@ -100,6 +100,12 @@ def as_text(self: Text) -> str:
     return self._data  # type: ignore[no-any-return]
 
 
+def as_literal(self: Text) -> str:
+    """The string's own `repr`, noted as a read: a list of Texts in a prompt reads as a list of strings."""
+    heard("read", self)
+    return repr(self._data)
+
+
 def translation(*args: Any) -> Any:
     """`str.maketrans`, with nodes among the arguments."""
     found, values = seen(args)
@@ -129,6 +135,7 @@ def install() -> None:
     _set("__mod__", modulo)
     _set("__rmod__", reflected(BUILTIN["mod"], lambda x, y: x % y))
     _set("__str__", as_text)
+    _set("__repr__", as_literal)
     _set("__iter__", characters)
     _set("__hash__", str.__hash__)
 
