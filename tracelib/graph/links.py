@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 from tracelib.graph.node import Node, Packed, constant, is_node, operands
@@ -16,11 +17,17 @@ Link = tuple[str, str, Node[Any]]
 """One reason why a node is behind another: the input's name, the kind of edge, the node."""
 
 
-def links(made: Node[Any]) -> Iterator[Link]:
+def links(made: Node[Any]) -> Iterable[Link]:
     """Every edge into a node in the order of its operands, constants included.
 
     A plain operand becomes a leaf the first time it is asked for, and stays that leaf.
     """
+    if made._extra is None and made._op is not None and all(map(is_node, made._args)):
+        return zip(made._op.input_names(len(made._args)), repeat("argument"), made._args, strict=False)
+    return _links(made)
+
+
+def _links(made: Node[Any]) -> Iterator[Link]:
     materialize(made)
     for name, kept in operands(made):
         if is_node(kept):

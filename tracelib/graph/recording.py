@@ -90,7 +90,11 @@ def extra_of(
         possible = loose.get()
         if possible:
             loose.set(())
-    reads = frame.reads or ()
+    if len(frame.inner) == 1 and not (frame.reads or keywords or possible):
+        only = frame.inner[0]  # the common case of a call that returns what it called
+        if len(edges) == 1 and edges[0][1] is only:
+            return Extra((edges[0],))
+    reads = [(kind, found) for (kind, _), found in frame.reads.items()] if frame.reads else []
     if not (edges or reads or frame.inner or keywords or possible):
         return None
     known = {id(n) for a in args for n in nodes_of(a)}

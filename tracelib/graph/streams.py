@@ -231,7 +231,7 @@ class _Steps:
         """The body runs as the current call, on a frame of this step's own."""
         self._step = step = Frame(self._op, self._frame.caller)
         step.depth = self._frame.depth
-        step.reads = [("read", found) for found in self._sent] or None
+        step.reads = {("read", id(found)): found for found in self._sent} or None
         self._sent = ()
         if ears:
             tell("call_started", step)
@@ -243,7 +243,7 @@ class _Steps:
         step = self._step
         self._thrown = None
         if self._earlier is not None:
-            step.reads = [*(step.reads or ()), ("read", self._earlier)]
+            step.reads = {**(step.reads or {}), ("read", id(self._earlier)): self._earlier}
         duration = clock() - step.start
         made: Node[Any] = finished(
             self._op, self._catch, self._args, self._keywords, value, step, step.start, duration, None

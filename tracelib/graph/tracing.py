@@ -60,7 +60,7 @@ class Frame:
     op: Operator | None
     caller: Frame | None
     inner: list[Node[Any]]
-    reads: list[tuple[str, Node[Any]]] | None
+    reads: dict[tuple[str, int], Node[Any]] | None
     place: int
     start: float
     depth: int
@@ -119,14 +119,19 @@ def heard(kind: str, node: Node[Any]) -> None:
     """Note that plain Python read `node`: as an input of the running call, else for the next call."""
     frame = here.get()
     if frame is None:
+        known = loose.get()
+        same = weakref.ref(node if node._parameter is None else node._parameter)
+        for known_kind, reference in known:
+            if reference is same and known_kind == kind:
+                return
         lasting = [(kind, weakref.ref(found)) for found in _lasting(node)]
-        loose.set((*loose.get()[-LOOSE_LIMIT:], *lasting))
+        loose.set((*known[-LOOSE_LIMIT:], *lasting))
     elif frame is not OFF:
         if node._live:
             node = node._reading_now()
         if frame.reads is None:
-            frame.reads = []
-        frame.reads.append((kind, node))
+            frame.reads = {}
+        frame.reads[kind, id(node)] = node
 
 
 def _lasting(node: Node[Any]) -> list[Node[Any]]:
