@@ -705,3 +705,24 @@ def test_methods_of_enums_and_named_tuples_are_recorded():
 
     assert list(Kind) == [Kind.A]
     assert (Kind.A.plus(node(2)).data, Pair(1).plus(node(2)).data) == (3, 3)
+
+
+async def test_a_task_that_a_bundle_gives_can_be_awaited():
+    @trace.bundle
+    async def slowly(x):
+        await asyncio.sleep(0)
+        return x + 1
+
+    @trace.bundle
+    def started(x):
+        return asyncio.ensure_future(slowly(x))
+
+    one = trace.node(1, name="one")
+    task = started(one)
+    value = await task
+    assert value.data == 2
+    assert any(n is one for n in trace.Graph.behind(value).nodes)
+
+
+def test_only_what_can_be_awaited_looks_awaitable():
+    assert not any(inspect.isawaitable(trace.node(value)) for value in (1, "a", [1], len, None))

@@ -207,6 +207,24 @@ class CallableResult(Held[T_co]):
     __slots__ = ("_duration", "_extra", "_frame", "_start")
 
 
+class AwaitableValue(Held[T_co]):
+    """A Value that can be awaited, such as a Task; no other node has an `__await__`."""
+
+    __slots__ = ()
+
+
+class AwaitableLeaf(Held[T_co]):
+    """A Leaf whose value can be awaited."""
+
+    __slots__ = ("_description", "_name")
+
+
+class AwaitableResult(Held[T_co]):
+    """A Result whose value can be awaited."""
+
+    __slots__ = ("_duration", "_extra", "_frame", "_start")
+
+
 class Text(Node[str], str):
     """A node that is also a `str`: what a recorded result that is a string becomes."""
 
@@ -231,8 +249,8 @@ class TextResult(Text):
     __slots__ = ("_duration", "_extra", "_frame", "_start")
 
 
-LEAVES = (Leaf, CallableLeaf, TextLeaf)
-RESULTS = (Result, CallableResult, TextResult)
+LEAVES = (Leaf, CallableLeaf, AwaitableLeaf, TextLeaf)
+RESULTS = (Result, CallableResult, AwaitableResult, TextResult)
 
 
 class ExceptionNode(Node[str]):
@@ -300,21 +318,23 @@ def node(
     return leaf(value, name, description)
 
 
-KINDS: dict[Any, tuple[Any, Any]] = {
-    Value: (TextValue, CallableValue),
-    Leaf: (TextLeaf, CallableLeaf),
-    Result: (TextResult, CallableResult),
+KINDS: dict[Any, tuple[Any, Any, Any]] = {
+    Value: (TextValue, CallableValue, AwaitableValue),
+    Leaf: (TextLeaf, CallableLeaf, AwaitableLeaf),
+    Result: (TextResult, CallableResult, AwaitableResult),
 }
-"""For each kind of node the one for strings and the one for what can be called."""
+"""For each kind of node the one for strings, for what can be called and for what can be awaited."""
 
 
 def empty(value: Any, kind: Any) -> Any:
-    """A node still to be filled: of `kind`, or of its likeness for strings or callables."""
+    """A node still to be filled: of `kind`, or of its likeness for strings, callables or awaitables."""
     if type(value) is str:
         return str.__new__(KINDS[kind][0], value)
-    if type(value) in ATOMS or not callable(value):
+    if type(value) in ATOMS:
         return new(kind)
-    return new(KINDS[kind][1])
+    if hasattr(type(value), "__await__"):
+        return new(KINDS[kind][2])
+    return new(KINDS[kind][1]) if callable(value) else new(kind)
 
 
 def leaf(value: Any, name: str | None = None, description: str | None = None) -> Node[Any]:

@@ -12,7 +12,7 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from tracelib.errors import InPlaceError
@@ -334,6 +334,12 @@ def formatted(self: Any, spec: str) -> str:
     return format(self._data, spec)
 
 
+def awaited(self: Any) -> Generator[Any, Any, Any]:
+    """What the value gives when it is awaited, recorded."""
+    value = yield from self._data.__await__()
+    return recorded(value, (self,), BUILTIN["await"])
+
+
 def enter(self: Any) -> Any:
     return operate(BUILTIN["enter"], lambda manager: manager.__enter__(), self)
 
@@ -409,8 +415,9 @@ def install() -> None:
         _set(name, conversion(convert))
     for name, method in _SINGLE.items():
         _set(name, method)
-    for _, kind in KINDS.values():
-        kind.__call__ = called
+    for _, callables, awaitables in KINDS.values():
+        callables.__call__ = called
+        awaitables.__await__ = awaited
     Node.__pandas_priority__ = 1_000_000  # type: ignore[attr-defined]  # Series + node asks the node
     Node.__array_priority__ = 1_000_000.0  # type: ignore[attr-defined]
 
@@ -437,6 +444,7 @@ builtin("ne", operator.ne, "x", "y")
 builtin("item", lambda x, index: next(v for i, v in enumerate(x) if i == index), "x", "index")
 builtin("getattr", getattr, "x", "name")
 builtin("str", str, "x")
+builtin("await", lambda awaitable: awaitable, "x")
 builtin("enter", lambda manager: manager.__enter__(), "x")
 
 _SINGLE: dict[str, Method] = {
