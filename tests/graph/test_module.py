@@ -535,3 +535,17 @@ def test_a_module_that_is_dropped_is_freed():
     del agent
     gc.collect()
     assert alive() is None
+
+
+def test_a_value_that_json_would_change_is_not_saved_in_silence():
+    class Table(trace.Module):
+        def __init__(self, **options):
+            self.table = node({1: "a"}, trainable=True, **options)
+
+    with pytest.raises(trace.TraceError, match="would come back from JSON as"):
+        Table().state_dict()
+    typed = Table(constraint=dict[int, str])
+    again = Table(constraint=dict[int, str])
+    again.table.update({2: "b"})
+    again.load_state_dict(typed.state_dict())
+    assert again.table.data == {1: "a"}

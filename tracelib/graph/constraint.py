@@ -164,6 +164,20 @@ def encode(value: Any) -> Any:
         ) from error
 
 
+def encode_parameter(parameter: Parameter[Any]) -> Any:
+    """A parameter's value as JSON that comes back as it was; raises StateError where it would not."""
+    own = parameter._own
+    written = encode(own)
+    if type(own) in (dict, list, tuple, set, frozenset):
+        read = decode(parameter, json.loads(json.dumps(written)))
+        if repr(read) != repr(own) and read != own:
+            raise StateError(
+                f"{parameter.name} would come back from JSON as {read!r:.200}, it is {own!r:.200}. Declare "
+                f"its type with node(..., constraint=dict[int, str]) or the like, or hold it in a dataclass."
+            )
+    return written
+
+
 def decode(parameter: Parameter[Any], value: Any) -> Any:
     """What `encode` wrote, as `parameter` would hold it; raises ConstraintError with the reason."""
     if isinstance(parameter._own, bytes) and isinstance(value, str):

@@ -31,7 +31,7 @@ TABLE = {
     "packed_node": "tracelib.graph.containers:packed_node",
     "seen": "tracelib.graph.containers:seen",
     "state.decode": "tracelib.graph.constraint:decode",
-    "state.encode": "tracelib.graph.constraint:encode",
+    "state.encode": "tracelib.graph.constraint:encode_parameter",
 }
 
 _found: dict[str, Any] = {}

@@ -58,8 +58,11 @@ class Module:
         return named_parameters(self)
 
     def state_dict(self) -> dict[str, Any]:
-        """The parameters' values by path, as JSON values."""
-        return {path: late("state.encode")(p._own) for path, p in self.named_parameters().items()}
+        """The parameters' values by path, as JSON values.
+
+        Raises StateError for a value that JSON would not give back as it is.
+        """
+        return {path: late("state.encode")(p) for path, p in self.named_parameters().items()}
 
     def load_state_dict(
         self, state: Mapping[str, Any], allow_code_execution: bool = False, because: str = "loaded"
