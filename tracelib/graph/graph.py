@@ -39,27 +39,22 @@ def ancestors(outputs: tuple[Node[Any], ...], control: bool = True) -> list[Node
     found = list({id(o): o for o in outputs}.values())
     met = {id(o) for o in found}
     add, push = met.add, found.append
-    stack = list(found)
-    while stack:
-        made = stack.pop()
+    for made in found:  # which grows while it is walked
         for kept in made._args:
             if issubclass(type(kept), Node):
                 if id(kept) not in met:
                     add(id(kept))
                     push(kept)
-                    stack.append(kept)
             elif type(kept) is Packed:
                 for inner in kept.nodes:
                     if id(inner) not in met:
                         add(id(inner))
                         push(inner)
-                        stack.append(inner)
         if made._extra is not None:
             for kind, inner in made._extra.edges:
                 if id(inner) not in met and (control or kind != "control"):
                     add(id(inner))
                     push(inner)
-                    stack.append(inner)
     return found
 
 

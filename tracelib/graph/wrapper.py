@@ -117,7 +117,7 @@ TAKE_CODE = "    _t_code = _t_code_now()\n    _t_fn = _t_function(_t_code._data)
 
 PLAIN = (
     "{name} if _t_type({name}) in _t_ATOMS else "
-    "{name}._data if _t_type({name}) in _t_VALUES and _t_type({name}._data) in _t_ATOMS else _t_plain({name})"
+    "{name}._data if _t_type({name}) in _t_VALUES else _t_plain({name})"
 )
 
 FIRST = """\
