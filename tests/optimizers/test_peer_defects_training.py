@@ -18,7 +18,8 @@ from optimizers import LocalSearch, Trainer
 
 mark = trace.node(".", name="mark", trainable=True, constraint=Literal[".", "!"])
 shout = trace.bundle(lambda word: word + mark.data)
-result = Trainer(shout, LocalSearch([mark]), lambda got, wanted: got == wanted).fit([("a", "a!"), ("b", "b!")])
+trainer = Trainer(shout, LocalSearch([mark]), lambda got, wanted: got == wanted)
+result = trainer.fit([("a", "a!"), ("b", "b!")])
 print(result.best, mark.data)
 """
 

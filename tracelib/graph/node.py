@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 
-from tracelib.errors import ShadowedWarning
+from tracelib.errors import InPlaceError, ShadowedWarning
 from tracelib.graph.late import late
 from tracelib.graph.tracing import OFF, Frame, heard, here, next_place
 
@@ -86,6 +86,13 @@ class Node(Generic[T_co]):
         _warn_shadowed(self, "data")
         heard("read", self)
         return self._data  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        raise InPlaceError(
+            f"{described(self)} is not assigned to: a recorded value never changes, and a Parameter "
+            "changes by parameter.update(value)."
+        )
 
     @property
     def name(self) -> str:
