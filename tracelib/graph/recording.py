@@ -10,7 +10,7 @@ from tracelib.graph.arguments import Watch, report_changes
 from tracelib.graph.containers import nodes_of, seen
 from tracelib.graph.failure import exception_node, execution_error, nodes_behind
 from tracelib.graph.late import late
-from tracelib.graph.node import ATOMS, Extra, Node, Result, empty
+from tracelib.graph.node import ATOMS, RESULTS, Extra, Node, Result, empty
 from tracelib.graph.operator import Operator
 from tracelib.graph.tracing import CLOSED, Frame, clock, ears, loose, next_place, tell
 
@@ -31,13 +31,16 @@ def finished(
         return late("awaited")(op, catch, args, keywords, value, frame, watch)
     if watch is not None:
         report_changes(op, watch)
-    returned: tuple[Node[Any], ...] = ()
-    if type(value) not in ATOMS:
+    returned: list[tuple[str, Node[Any]]] = []
+    if type(value) in RESULTS:
+        returned = [("returned", value)]
+        value = value._data
+    elif type(value) not in ATOMS:
         found, value = seen(value)
-        returned = nodes_of(found)
+        returned = [("returned", n) for n in nodes_of(found)]
     made: Any = empty(value, Result)
     made._data = value
-    made._extra = extra_of(args, keywords, frame, [("returned", n) for n in returned])
+    made._extra = extra_of(args, keywords, frame, returned)
     return placed(made, op, args, frame, start, duration)
 
 
