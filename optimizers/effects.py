@@ -18,8 +18,6 @@ from optimizers.evidence.evidence import Evidence
 from tracelib.errors import OptimizerError
 from tracelib.feedback.feedback import Feedback
 
-SPLITS = ("train", "validation", "test")
-
 
 def canonical(value: Any) -> str:
     """The one JSON text of a value: sorted keys, no spaces, no NaN.

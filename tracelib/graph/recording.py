@@ -32,7 +32,7 @@ def finished(
     if watch is not None:
         report_changes(op, watch)
     returned: list[tuple[str, Node[Any]]] = []
-    if type(value) in RESULTS:
+    if type(value) in RESULTS:  # no container to search: a tenth of what such a call costs
         returned = [("returned", value)]
         value = value._data
     elif type(value) not in ATOMS:
@@ -93,19 +93,19 @@ def extra_of(
         possible = loose.get()
         if possible:
             loose.set(())
-    if len(frame.inner) == 1 and not (frame.reads or keywords or possible):
-        only = frame.inner[0]  # the common case of a call that returns what it called
-        if len(edges) == 1 and edges[0][1] is only:
-            return Extra((edges[0],))
-    reads = [(kind, found) for (kind, _), found in frame.reads.items()] if frame.reads else []
+    reads = frame.reads or {}
     if not (edges or reads or frame.inner or keywords or possible):
         return None
+    only = frame.inner[0] if len(frame.inner) == 1 else None
+    if len(edges) == 1 and edges[0][1] is only and not (reads or keywords or possible):
+        return Extra(tuple(edges))  # the common case of a call that returns what it called
     known = {id(n) for a in args for n in nodes_of(a)}
     kept = []
-    reading = [(kind, n) for kind, n in reads if kind == "read"]
-    tested = {id(n) for kind, n in reads if kind == "control"}
-    inside = [("within", n) for n in _last(frame.inner) if n._start is not None or id(n) not in tested]
-    branched = [(kind, n) for kind, n in reads if kind == "control"]
+    reading = [("read", n) for (kind, _), n in reads.items() if kind == "read"]
+    branched = [("control", n) for (kind, _), n in reads.items() if kind == "control"]
+    inside = [
+        ("within", n) for n in _last(frame.inner) if n._start is not None or ("control", id(n)) not in reads
+    ]
     for kind, found in (*edges, *reading, *inside, *branched):
         if id(found) not in known:
             known.add(id(found))

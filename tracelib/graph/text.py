@@ -33,13 +33,8 @@ Method = Callable[..., Any]
 
 def giving_text(op: Operator, fn: Method) -> Method:
     def method(self: Text, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or not ATOMS.issuperset(map(type, args)):
-            kept, value = _applied(op, fn, self, args, kwargs)
-            return record(value, kept, op)
-        try:
-            return record(fn(self._data, *args), (self, *args), op)
-        except Exception as error:
-            raise failed_operation(op, (self, *args), error) from root_of(error)
+        kept, value = _applied(op, fn, self, args, kwargs)
+        return record(value, kept, op)
 
     return method
 
@@ -57,7 +52,7 @@ def giving_texts(op: Operator, fn: Method) -> Method:
 def _applied(
     op: Operator, fn: Method, self: Text, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], Any]:
-    values = (*args, *kwargs.values())
+    values = (*args, *kwargs.values()) if kwargs else args
     if ATOMS.issuperset(map(type, values)):
         kept: tuple[Any, ...] = (self, *values)
     else:
