@@ -26,11 +26,15 @@ TraceError
     CodeExecutionRefused  running code that a model wrote was not allowed
     BudgetExhausted       nothing more may be spent
     JournalError          a journal belongs to another run or is damaged
+  StoreError              the store cannot do what was asked
+    FilterError           an expression that selects calls is not understood
+    UnknownRecord         nothing is stored under that name or id
 TraceWarning (UserWarning)
   MutationWarning         a call changed one of its arguments in place
   SearchStoppedWarning    the search for nodes in an argument stopped at its limit
   UnreachedWarning        feedback reached no parameter
   ShadowedWarning         a node's own attribute hides one of its value
+  StoreWarning            the store is in trouble, or of a newer version; nothing recorded is lost by it
 """
 
 from __future__ import annotations
@@ -193,6 +197,18 @@ class JournalError(OptimizerError):
     """A journal cannot be resumed: it belongs to another run, or is damaged."""
 
 
+class StoreError(TraceError):
+    """The store cannot do what was asked."""
+
+
+class FilterError(StoreError):
+    """An expression that selects calls is not understood; the message shows where and what is known."""
+
+
+class UnknownRecord(StoreError):  # noqa: N818 - what it is, as the other lookups have it
+    """Nothing is stored under that name or id."""
+
+
 class TraceWarning(UserWarning):
     """Above every warning of ours."""
 
@@ -211,3 +227,7 @@ class UnreachedWarning(TraceWarning):
 
 class ShadowedWarning(TraceWarning):
     """A node's own attribute hides an attribute of its value."""
+
+
+class StoreWarning(TraceWarning):
+    """The store is in trouble, or of a newer version; nothing that was recorded is lost by it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from tracelib.errors import MutationWarning
@@ -15,6 +16,17 @@ WATCHED = (list, dict, set, bytearray)
 
 LOOKED_INTO = 64
 """Up to how many elements a change is noticed that keeps the length."""
+WRITTEN_DOWN = 1_000
+"""Up to how many elements a container is written down where somebody keeps records."""
+
+exact: list[Callable[[Any], bytes]] = []
+"""Who writes values down before the body runs: the record then has them as they were, and every change
+is noticed. Empty where nothing keeps records."""
+
+
+class Written(bytes):
+    """A container as it was before the body ran, written down as a record keeps it."""
+
 
 Watch = list[tuple[str, Any, Any, bool]] | None
 """Per watched argument: its name, the container, its fingerprint, whether the body got a copy."""
@@ -24,7 +36,7 @@ def take(value: Any, name: str, watch: Watch) -> tuple[Any, Any, Watch]:
     """An argument as kept, as the body sees it, and what to look at again after the call."""
     kept, given = seen(value)
     if issubclass(type(given), WATCHED):
-        watch = [*(watch or ()), (name, given, fingerprint(given), type(kept) is Packed)]
+        watch = [*(watch or ()), (name, given, _before(given), type(kept) is Packed)]
     return kept, given, watch
 
 
@@ -62,12 +74,16 @@ def take_keywords(take: Any, values: dict[str, Any], name: str, watch: Watch) ->
     return kept, given, watch
 
 
+def _kind(value: Any) -> Any:
+    return next(base for base in WATCHED if issubclass(type(value), base))
+
+
 def fingerprint(value: Any) -> Any:
     """Who is in a container where that is quick to say, else its length.
 
     Each look is one call into C, which no other thread and no method of the user's interrupts.
     """
-    kind = next(base for base in WATCHED if issubclass(type(value), base))
+    kind = _kind(value)
     length = kind.__len__(value)
     if length > LOOKED_INTO:
         return length
@@ -76,10 +92,22 @@ def fingerprint(value: Any) -> Any:
     return bytes(value) if kind is bytearray else tuple(map(id, kind.__iter__(value)))
 
 
+def _before(value: Any) -> Any:
+    """A container as it is before the body runs: written down where records are kept, else in short."""
+    if exact and _kind(value).__len__(value) <= WRITTEN_DOWN:
+        return Written(exact[0](value))
+    return fingerprint(value)
+
+
+def _after(value: Any, before: Any) -> Any:
+    """The same again, to be compared."""
+    return exact[0](value) if type(before) is Written and exact else fingerprint(value)
+
+
 def report_changes(op: Operator, watch: Watch) -> None:
     """Warn when the body changed an argument in place: the record keeps values by reference."""
     for name, value, before, copied in watch or ():
-        if fingerprint(value) != before:
+        if _after(value, before) != before:
             kind = type(value).__name__
             why = (
                 f"that {kind} held nodes, so the body was given a plain copy and the change is lost"

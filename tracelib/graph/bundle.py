@@ -30,6 +30,9 @@ MARKS = {
 """By these attributes `iscoroutinefunction` knows a callable that is no Python function."""
 
 
+CAPTURES = ("full", "hash", "none")
+"""What a store may keep of a call's values."""
+
 DEMANDED = ("__init__", "__bool__", "__hash__")
 """Methods of which Python takes nothing but a plain None, bool or int."""
 
@@ -75,6 +78,7 @@ class Bundle(Generic[P, R]):
         trainable: bool = False,
         catch_execution_error: bool = True,
         traceable_code: bool = False,
+        capture: str | None = None,
     ) -> None:
         self._descriptor: Any = type(fn) if isinstance(fn, (classmethod, staticmethod)) else None
         plain_fn: Any = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
@@ -97,6 +101,8 @@ class Bundle(Generic[P, R]):
         self._parameter: Parameter[str] | None = None
         self._per_instance: dict[int, tuple[weakref.ref[Any], Bundle[P, R]]] = {}
         self.op = Operator(name or name_of(plain_fn), plain_fn, description, receiver=self._is_method())
+        self.op.kind = "bundle"
+        self.op.capture = _capture(capture)
         functools.update_wrapper(self, plain_fn)
         kept: Any = self
         kept.__call__ = first_call(functools.partial(_written, weakref.ref(self)))
@@ -217,6 +223,7 @@ class Bundle(Generic[P, R]):
             "trainable": self.trainable,
             "catch_execution_error": self.catch_execution_error,
             "traceable_code": self.traceable_code,
+            "capture": self.op.capture,
         }
 
     def __getattr__(self, name: str) -> Any:
@@ -246,6 +253,12 @@ class Bundle(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<bundle {self.op.name}{' trainable' if self.trainable else ''}>"
+
+
+def _capture(wanted: str | None) -> str | None:
+    if wanted is not None and wanted not in CAPTURES:
+        raise GraphError(f"capture is one of {', '.join(CAPTURES)}, not {wanted!r}")
+    return wanted
 
 
 def _written(reference: weakref.ref[Bundle[Any, Any]]) -> Callable[..., Any]:
@@ -331,6 +344,7 @@ def bundle(
     trainable: bool = False,
     catch_execution_error: bool = True,
     traceable_code: bool = False,
+    capture: str | None = None,
 ) -> Callable[[Callable[P, R]], Bundle[P, R]]: ...
 @overload
 def bundle(
@@ -342,6 +356,7 @@ def bundle(
     trainable: bool = False,
     catch_execution_error: bool = True,
     traceable_code: bool = False,
+    capture: str | None = None,
 ) -> Bundle[P, R]: ...
 def bundle(fn: Any = None, /, **options: Any) -> Any:
     """Record the calls of a function: `@bundle`, `@bundle(trainable=True)` or `bundle(fn)`.
@@ -353,7 +368,8 @@ def bundle(fn: Any = None, /, **options: Any) -> Any:
     `name` and `description` are what pictures and prompts show (default: the function's own).
     `trainable=True` makes the source a Parameter. `catch_execution_error=False` lets exceptions pass
     as they are instead of as ExecutionError. `traceable_code=True` gives the body the nodes
-    themselves, so that the operations inside are recorded too.
+    themselves, so that the operations inside are recorded too. `capture` is what a store keeps of its
+    arguments and results: "full", "hash" (a digest of each) or "none"; None for what the store says.
 
     >>> @bundle
     ... def double(x):

@@ -17,7 +17,9 @@ class Operator:
     """A function as the graph knows it: its name, its words, its parameter names.
 
     It compares equal to its name, so `node.op == "add"` reads well; library code compares operators
-    by identity. `rule` is the feedback rule of this operator, or None for the default.
+    by identity. `rule` is the feedback rule of this operator, or None for the default. `kind` says what
+    it is to people: an operation of Python, a bundle, or a language model program (`lm`). `capture` is
+    what a store keeps of its values: full, hash or none; None for what the store says.
     """
 
     __slots__ = (
@@ -26,8 +28,10 @@ class Operator:
         "_named",
         "_names",
         "_tail",
+        "capture",
         "description_given",
         "fn",
+        "kind",
         "name",
         "receiver",
         "rule",
@@ -46,10 +50,22 @@ class Operator:
         self.description_given = description
         self.receiver = receiver
         self.rule: Callable[..., Any] | None = None
+        self.kind = "operation"
+        self.capture: str | None = None
         self._names = names
         self._tail: tuple[str, ...] = ()
         self._least = 0
         self._named: dict[tuple[int, int], tuple[str, ...]] = {}
+
+    @property
+    def key(self) -> str:
+        """Where its function is defined: `module:qualname`, the name under which a store keeps it."""
+        fn = self.fn
+        while isinstance(fn, functools.partial):
+            fn = fn.func
+        qualname = getattr(fn, "__qualname__", None) or type(fn).__qualname__
+        module = getattr(fn, "__module__", None) or type(fn).__module__
+        return f"{module}:{qualname}"
 
     @property
     def description(self) -> str | None:

@@ -231,6 +231,8 @@ class _Steps:
         """The body runs as the current call, on a frame of this step's own."""
         self._step = step = Frame(self._op, self._frame.caller)
         step.depth = self._frame.depth
+        if ears:
+            step.given = self._watch
         step.reads = {("read", id(found)): found for found in self._sent} or None
         self._sent = ()
         if ears:

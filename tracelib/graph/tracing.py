@@ -55,7 +55,19 @@ class Frame:
     graph has no cycles and is freed by reference counting alone.
     """
 
-    __slots__ = ("__weakref__", "_id", "caller", "depth", "inner", "op", "place", "reads", "start")
+    __slots__ = (
+        "__weakref__",
+        "_id",
+        "caller",
+        "depth",
+        "given",
+        "inner",
+        "note",
+        "op",
+        "place",
+        "reads",
+        "start",
+    )
 
     op: Operator | None
     caller: Frame | None
@@ -64,7 +76,11 @@ class Frame:
     place: int
     start: float
     depth: int
-    _id: str | None
+    _id: int | None
+    given: Any
+    """Where somebody listens: the changeable arguments as they were before the body ran, else not set."""
+    note: Any
+    """What a recorder keeps about the call; not set until it does."""
 
     def __init__(self, op: Operator | None, caller: Frame | None) -> None:
         self.op = op
@@ -80,8 +96,8 @@ class Frame:
     def id(self) -> str:
         """The call's UUIDv7, made when first asked for from the time the call started."""
         if self._id is None:
-            self._id = uuid7(self.start + WALL)
-        return self._id
+            self._id = new_id(self.start + WALL)
+        return id_text(self._id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.op, self.caller, self.place, self.start + WALL, self.id)
@@ -92,7 +108,8 @@ class Frame:
 
 def _restored(op: Operator | None, caller: Frame | None, place: int, age: float, known: str | None) -> Frame:
     frame = Frame(op, caller)
-    frame.place, frame.start, frame._id, frame.inner = place, age - WALL, known, CLOSED
+    frame.place, frame.start, frame.inner = place, age - WALL, CLOSED
+    frame._id = None if known is None else int(known.replace("-", ""), 16)
     return frame
 
 
@@ -106,13 +123,34 @@ loose: contextvars.ContextVar[tuple[tuple[str, weakref.ref[Any]], ...]] = contex
 """Reads made outside any call since the last call, weakly: possible dependencies of the next one."""
 
 
-def uuid7(seconds: float) -> str:
-    """A UUIDv7 (RFC 9562) for a moment in unix seconds."""
-    milliseconds = int(seconds * 1000) & ((1 << 48) - 1)
-    bits = int.from_bytes(os.urandom(10), "big")
-    value = milliseconds << 80 | 0x7 << 76 | (bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | bits & ((1 << 62) - 1)
+_serials = itertools.count(int.from_bytes(os.urandom(8), "big") >> 2)
+"""The last 62 bits of ids: counted up from a random start, so that none is drawn twice."""
+
+
+def new_id(seconds: float) -> int:
+    """A UUIDv7 (RFC 9562) as a number, for a moment in unix seconds.
+
+    After the milliseconds comes a fraction of one, so that ids sort by time as finely as it is told.
+    """
+    ticks = int(seconds * 4_096_000)  # 1/4096 of a millisecond: what fits beside the version's bits
+    serial = next(_serials) & ((1 << 62) - 1)
+    return (ticks >> 12 & (1 << 48) - 1) << 80 | 7 << 76 | (ticks & 0xFFF) << 64 | 2 << 62 | serial
+
+
+def id_text(value: int) -> str:
+    """An id as people read it."""
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _in_child() -> None:
+    """A forked process counts from a start of its own."""
+    global _serials
+    _serials = itertools.count(int.from_bytes(os.urandom(8), "big") >> 2)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def heard(kind: str, node: Node[Any]) -> None:
@@ -277,12 +315,16 @@ def tell(method: str, *args: Any) -> None:
 
     Nothing that a listener does is recorded: what it reads is not read by the running call.
     """
-    with stop_tracing():
+    outer = here.get()
+    here.set(OFF)
+    try:
         for listener in tuple(ears):
             try:
                 getattr(listener, method)(*args)
             except Exception as error:
                 _complain(listener, error)
+    finally:
+        here.set(outer)
 
 
 _complained: set[int] = set()

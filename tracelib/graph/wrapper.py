@@ -57,7 +57,9 @@ SYNC_TAIL = """\
         _t_more_room(_t_depth)
     _t_start = _t_frame.start = _t_clock()
     if _t_ears:
+        _t_frame.given = _t_watch
         _t_tell("call_started", _t_frame)
+        _t_start = _t_clock()
     try:
         _t_put(_t_frame)
         _t_value = _t_fn({call})
@@ -99,6 +101,8 @@ SYNC_TAIL = """\
 
 OTHER_TAIL = """\
     _t_frame.place = _t_next()
+    if _t_ears:
+        _t_frame.given = _t_watch
     return _t_run(({kept}), {keywords}, lambda: _t_fn({call}), _t_frame, _t_watch)
 """
 

@@ -1,0 +1,63 @@
+"""Forward migrations, applied when a store is opened: a list of functions, each applied once and recorded by name.
+
+A new database gets today's tables at once. Whoever opens first holds the lock; the others wait and
+find the work done.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, inspect, select
+
+from tracelib.errors import StoreWarning
+from tracelib.store.database import Database
+from tracelib.store.schema import metadata, migration
+
+Step = tuple[str, Callable[[Connection], None]]
+
+STEPS: Sequence[Step] = (("0001 first tables", metadata.create_all),)
+"""In order of time. A released step is never changed; tests hold a database of each release."""
+
+LOCK = 0x7472616365  # "trace"
+
+
+def migrate(database: Database, steps: Sequence[Step] = STEPS) -> None:
+    """Bring the tables up to date; a database that is already so is only read.
+
+    Warns (StoreWarning) when a newer tracelib has changed it: what both know still works.
+    """
+    names = {name for name, _ in steps}
+    with database.reading() as connection:
+        applied = _applied(connection)
+    if names - applied:
+        with database.writing() as connection:
+            _apply(database, connection, steps)
+    elif applied - names:
+        warnings.warn(
+            f"{database.shown} was written by a newer tracelib ({', '.join(sorted(applied - names))}): "
+            "what it added is not shown. Update with pip install -U tracelib.",
+            StoreWarning,
+            stacklevel=2,
+        )
+
+
+def _applied(connection: Connection) -> set[str]:
+    if not inspect(connection).has_table(migration.name):
+        return set()
+    return set(connection.execute(select(migration.c.name)).scalars())
+
+
+def _apply(database: Database, connection: Connection, steps: Sequence[Step]) -> None:
+    if not database.is_sqlite:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+    applied = _applied(connection)
+    fresh = not applied
+    for name, step in steps:
+        if name in applied:
+            continue
+        if not fresh or name == steps[0][0]:
+            step(connection)
+        connection.execute(migration.insert().values(name=name, applied_ns=time.time_ns()))
