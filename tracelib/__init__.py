@@ -28,6 +28,7 @@ _PUBLIC = {
     "Model": "tracelib.llm.model",
     "Module": "tracelib.graph.module",
     "Node": "tracelib.graph.node",
+    "Origin": "tracelib.graph.origin",
     "Parameter": "tracelib.graph.parameter",
     "Remark": "tracelib.feedback.feedback",
     "Reply": "tracelib.llm.model",
@@ -43,6 +44,7 @@ _PUBLIC = {
     "listening": "tracelib.graph.tracing",
     "model": "tracelib.graph.module",
     "node": "tracelib.graph.node",
+    "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
     "stop_tracing": "tracelib.graph.tracing",
     "wrap": "tracelib.graph.tracing",
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
     from tracelib.graph.node import Text as Text
     from tracelib.graph.node import node as node
     from tracelib.graph.operators import get_attribute as getattr  # noqa: F401
+    from tracelib.graph.origin import Origin as Origin
+    from tracelib.graph.origin import origin as origin
     from tracelib.graph.parameter import Parameter as Parameter
     from tracelib.graph.parameter import bind as bind
     from tracelib.graph.tracing import Listener as Listener

@@ -65,18 +65,24 @@ def test_detached_by_reading_data_in_plain_code() -> None:
     [
         lambda p: f"Be {p}",
         lambda p: "Be {}".format(p),  # noqa: UP032
-        lambda p: "Be %s" % p if not isinstance(p, str) else f"{p!s}",  # noqa: UP031
-        lambda p: f"{p!s}",
+        lambda p: "Be %s" % p if not isinstance(p, str) else f"Be {p!s}",  # noqa: UP031
+        lambda p: f"Be {p!s}",
         lambda p: str(p.data),
-        lambda p: f"{p + '!'}",
-        lambda p: f"{(p + '!').upper()}",
-        lambda p: f"{p.strip()}",
+        lambda p: f"Be {p + '!'}",
+        lambda p: f"Be {(p + '!').upper()}",
+        lambda p: f"Be {p.strip()}",
         lambda p: str((p + "!").data),
     ],
 )
 def test_detached_by_making_a_plain_string_before_the_call(glue: Any) -> None:
     p = trace.node("p", name="p", trainable=True)
     assert reason(ask(glue(p)), p).startswith("detached")
+
+
+@pytest.mark.parametrize("glue", [lambda p: f"{p!s}", lambda p: f"{p + '!'}", lambda p: f"{p.strip():>9}"])
+def test_a_text_that_is_formatted_alone_is_not_detached(glue: Any) -> None:
+    p = trace.node("p", name="p", trainable=True)
+    assert ask(glue(p)).backward("bad").reached == [p]
 
 
 def test_detached_by_a_conversion_to_a_number() -> None:

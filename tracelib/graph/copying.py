@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from tracelib.graph.call import call_of
 from tracelib.graph.graph import ancestors, by_creation
 from tracelib.graph.links import materialize
 from tracelib.graph.node import ATOMS, LEAVES, RESULTS, ExceptionNode
@@ -100,6 +101,7 @@ def _parts(made: Any) -> tuple[str, ...]:
 
 
 def _state(made: Any) -> dict[str, Any]:
+    call_of(made)  # so that a copy is of the same call, whoever is asked for its id first
     return {name: getattr(made, name) for name in _parts(made)}
 
 

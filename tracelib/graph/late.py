@@ -12,6 +12,7 @@ TABLE = {
     "Graph.to_dot": "tracelib.render.dot:to_dot",
     "Graph.to_networkx": "tracelib.graph.analysis:to_networkx",
     "Graph._repr_mimebundle_": "tracelib.render.card:graph_card",
+    "Node.__origin_trace__": "tracelib.graph.origin:origin_trace",
     "Node.backward": "tracelib.feedback.backward:backward",
     "Node.call": "tracelib.graph.call:call_of",
     "Node.derived_name": "tracelib.graph.graph:derived_name",

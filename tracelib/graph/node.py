@@ -144,6 +144,12 @@ class Node(Generic[T_co]):
         made: Call | None = late("Node.call")(self)
         return made
 
+    @property
+    def __origin_trace__(self) -> frozenset[str]:
+        """Ids of the language model calls this value came from, else of the nearest calls of any kind."""
+        found: frozenset[str] = late("Node.__origin_trace__")(self)
+        return found
+
     def backward(self, feedback: Any = None, rule: Any = None, visualize: bool = False) -> Any:
         """Carry `feedback` to the parameters behind this node; see `tracelib.feedback.backward`."""
         return late("Node.backward")(self, feedback, rule=rule, visualize=visualize)
