@@ -41,6 +41,8 @@ LEVEL = 1  # of zlib
 BATCH = 500
 
 HASH = re.compile(r"[0-9a-f]{64}")
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+ESCAPING = json.JSONEncoder(separators=(",", ":"))
 
 Put = Callable[[bytes], str]
 Get = Callable[[str], bytes]
@@ -260,7 +262,7 @@ def outsourced(section: bytes | str, put: Put) -> tuple[str, list[str]]:
     if len(text) < SECTION:
         return text, []
     keeper = _Keeper(put)
-    kept = keeper.slim(json.loads(text), LEVELS)
+    kept = keeper.slim(json.loads(text), text, LEVELS)
     return _json(kept), list(dict.fromkeys(keeper.hashes))
 
 
@@ -271,13 +273,12 @@ class _Keeper:
         self._put = put
         self.hashes: list[str] = []
 
-    def slim(self, value: Any, levels: int) -> Any:
-        """The value, or what stands for it: a reference, or an object with references."""
-        text = _json(value)
+    def slim(self, value: Any, text: str, levels: int) -> Any:
+        """The value, or what stands for it: a reference, or an object with references. `text` is its JSON."""
         if len(text) <= INLINE:
             return value
         if isinstance(value, dict) and levels:
-            members = {key: self.slim(member, levels - 1) for key, member in value.items()}
+            members = {key: self.slim(member, _json(member), levels - 1) for key, member in value.items()}
             kept = _json(members)
             return members if len(kept) <= SECTION else self._reference(value, text, kept)
         if _is_conversation(value):
@@ -334,17 +335,19 @@ def _runs(members: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     return closed, run
 
 
-def _parts(hashes: Sequence[str], rest: Sequence[str]) -> str:
-    return f'{{"$":"parts","parts":{json.dumps(hashes, separators=(",", ":"))},"rest":[{",".join(rest)}]}}'
+def _parts(hashes: list[str], rest: Sequence[str]) -> str:
+    return f'{{"$":"parts","parts":{ENCODER.encode(hashes)},"rest":[{",".join(rest)}]}}'
 
 
 def _json(value: Any) -> str:
     """Compact JSON that can be encoded: half a surrogate pair is escaped, and all else with it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = ENCODER.encode(value)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"))
+        return ESCAPING.encode(value)
     return text
 
 
