@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, is_dataclass
-from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
 from optimizers.budget import Budget
@@ -27,10 +26,12 @@ from optimizers.result import Result, result_of
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
 from tracelib.errors import OptimizerError
+from tracelib.late import resolver
 from tracelib.llm.model import as_model
 
 # Bound late, name -> "module:class": its module loads rich, which only a run that is watched needs.
 LATE = {"progress": "optimizers.progress:Progress"}
+_late = resolver(LATE)
 
 Examples: TypeAlias = dict[str, tuple[Example, ...]]
 
@@ -266,11 +267,6 @@ def _refusing(asking: Asking, evaluator: ProgramEvaluator) -> Asking:
 
 def _gated(optimizer: Any) -> Gated:
     return Gated(memory=getattr(optimizer, "memory_size", 0))
-
-
-def _late(name: str) -> Any:
-    module, attribute = LATE[name].split(":")
-    return getattr(import_module(module), attribute)
 
 
 def _name_of(optimizer: Any) -> str:

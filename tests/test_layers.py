@@ -11,28 +11,37 @@ import pytest
 from optimizers import trainer
 from tracelib.graph.late import TABLE
 from tracelib.llm import model as llm_model
+from tracelib.store.late import TABLE as STORE
 
 ROOT = Path(__file__).parent.parent
 
+LOWEST = {"errors", "late", "redaction"}
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
-    "graph": {"errors"},
-    "llm": {"errors"},
-    "feedback": {"errors", "graph"},
-    "render": {"errors", "graph", "feedback"},
-    "testing": {"errors", "graph", "llm", "feedback"},
-    "cli": {"errors", "graph", "llm", "feedback", "render", "testing"},
-    "optimizers": {"errors", "graph", "feedback", "llm", "render"},
+    "late": set(),
+    "redaction": {"errors"},
+    "graph": LOWEST,
+    "versioning": LOWEST,
+    "llm": LOWEST,
+    "feedback": LOWEST | {"graph"},
+    "store": LOWEST | {"graph", "versioning", "llm"},
+    "programs": LOWEST | {"graph", "versioning", "llm"},
+    "render": LOWEST | {"graph", "feedback", "versioning"},
+    "testing": LOWEST | {"graph", "llm", "feedback"},
+    "cli": LOWEST | {"graph", "llm", "feedback", "render", "testing", "store", "versioning"},
+    "optimizers": LOWEST | {"graph", "feedback", "llm", "render"},
 }
 """Each room and the rooms it may import from; a room may always import from itself."""
 
 THIRD_PARTIES = {
     "openai": {"llm"},
     "tenacity": {"llm"},
-    "networkx": {"graph"},
+    "networkx": {"graph", "versioning"},
     "graphviz": {"render"},
-    "pydantic": {"graph", "llm", "optimizers"},
-    "pydantic_core": {"graph", "llm", "optimizers"},
+    "pydantic": {"graph", "llm", "optimizers", "store"},
+    "pydantic_core": {"graph", "llm", "optimizers", "store"},
+    "sqlalchemy": {"store"},
+    "psycopg": {"store"},
     "click": {"cli", "optimizers"},
     "rich": {"cli", "optimizers"},
 }
@@ -115,7 +124,7 @@ def test_nothing_is_imported_inside_a_function(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", sorted({*TABLE.values(), *llm_model.LATE.values(), *trainer.LATE.values()})
+    "target", sorted({*TABLE.values(), *llm_model.LATE.values(), *trainer.LATE.values(), *STORE.values()})
 )
 def test_each_late_binding_leads_to_something(target: str) -> None:
     module, _, attribute = target.partition(":")

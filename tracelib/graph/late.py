@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from typing import Any
+from tracelib.late import resolver
 
 TABLE = {
     "ExceptionNode.text": "tracelib.graph.failure:annotated",
@@ -35,14 +33,5 @@ TABLE = {
     "state.encode": "tracelib.graph.constraint:encode_parameter",
 }
 
-_found: dict[str, Any] = {}
-
-
-def late(name: str) -> Callable[..., Any]:
-    """What the table binds `name` to, imported on first use."""
-    try:
-        return _found[name]  # type: ignore[no-any-return]
-    except KeyError:
-        module, _, attribute = TABLE[name].partition(":")
-        found = _found[name] = getattr(importlib.import_module(module), attribute)
-        return found  # type: ignore[no-any-return]
+late = resolver(TABLE)
+"""What the table binds a name to, imported on first use."""

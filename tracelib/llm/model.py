@@ -8,11 +8,11 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from time import perf_counter
 from typing import Any, ClassVar, cast
 
 from tracelib.errors import InvalidReply, ModelError, NoModelError
+from tracelib.late import resolver
 from tracelib.llm.completion import read_completion
 from tracelib.llm.cost import Price, Prices, as_prices
 from tracelib.llm.guard import (
@@ -48,6 +48,7 @@ __all__ = [
 # Bound late, name -> "module:class": its module loads openai, tenacity and pydantic, a second of work
 # that a program without an OpenAI model never pays.
 LATE = {"openai": "tracelib.llm.openai:OpenAIModel"}
+_late = resolver(LATE)
 
 
 class Model:
@@ -245,11 +246,6 @@ def default_model() -> Model:
 def plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters without any record; those that are None are left out, so None takes a default away."""
     return {key: plain(value) for key, value in params.items() if value is not None}
-
-
-def _late(name: str) -> Any:
-    module, _, attribute = LATE[name].partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def _name_of(function: Callable[..., Any]) -> str:
