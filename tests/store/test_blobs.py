@@ -144,6 +144,8 @@ def test_dropped_values_are_gone(place: Place, blobs: Blobs, tmp_path: Path) -> 
         alone(connection)
         blobs.drop(connection, hashes)
         assert connection.execute(select(func.count()).select_from(blob)).scalar_one() == 0
+    with place.database.writing() as connection:
+        blobs.sweep(connection, hashes)
     assert not [file for file in (tmp_path / "blobs").rglob("*") if file.is_file()]
 
 

@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,6 +44,7 @@ HASH = re.compile(r"[0-9a-f]{64}")
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 ESCAPING = json.JSONEncoder(separators=(",", ":"))
 
+Item = TypeVar("Item", int, str, bytes)
 Put = Callable[[bytes], str]
 Get = Callable[[str], bytes]
 
@@ -61,10 +62,13 @@ class Blobs(Protocol):
         """The bytes of that hash, checked; raises StoreError when they are missing or damaged."""
 
     def drop(self, connection: Connection, hashes: Iterable[str]) -> None:
-        """Forget them. No writer may be at work: `alone` sees to it."""
+        """Forget them. No writer may be at work: `alone` sees to it. `sweep` frees the room of files."""
 
-    def sweep(self, connection: Connection) -> int:
-        """Remove what writers that died left behind, and say how many bytes that was; needs `alone` too."""
+    def sweep(self, connection: Connection, hashes: Iterable[str] | None = None) -> int:
+        """Remove files that no row names, of these hashes or of all, and say how many bytes that was.
+
+        They are of dropped values, and of writers that died. No writer may be at work: see `alone`.
+        """
 
 
 def hash_of(data: bytes) -> str:
@@ -109,7 +113,7 @@ class TableBlobs:
         for batch in batches(hashes):
             connection.execute(delete(blob).where(blob.c.hash.in_(batch)))
 
-    def sweep(self, connection: Connection) -> int:
+    def sweep(self, connection: Connection, hashes: Iterable[str] | None = None) -> int:
         return 0
 
     def _row(self, hash: str, data: bytes) -> dict[str, Any]:
@@ -143,20 +147,15 @@ class FolderBlobs(TableBlobs):
         for hash in self._fileless(connection, values):
             self._write(hash, zlib.compress(values[hash], LEVEL))
 
-    def drop(self, connection: Connection, hashes: Iterable[str]) -> None:
-        dropped = list(hashes)
-        super().drop(connection, dropped)
-        for hash in dropped:
-            self.path_of(hash).unlink(missing_ok=True)
-
-    def sweep(self, connection: Connection) -> int:
+    def sweep(self, connection: Connection, hashes: Iterable[str] | None = None) -> int:
+        if hashes is not None:
+            return sum(_remove(self.path_of(hash)) for hash in _absent(connection, hashes))
         freed = 0
         for folder in self._folders():
             files = {folder.name + file.name: file for file in folder.iterdir()}
             named = {hash for hash in files if HASH.fullmatch(hash)}
-            for name in files.keys() - (named - set(_absent(connection, named))):
-                freed += files[name].stat().st_size
-                files[name].unlink()
+            kept = named - set(_absent(connection, named))
+            freed += sum(_remove(file) for name, file in files.items() if name not in kept)
         return freed
 
     def path_of(self, hash: str) -> Path:
@@ -215,8 +214,17 @@ class FolderBlobs(TableBlobs):
             yield from sorted(self.folder.glob("[0-9a-f][0-9a-f]"))
 
 
-def batches(items: Iterable[str]) -> Iterator[list[str]]:
-    """Sorted, so that two writers lock the same rows in the same order."""
+def _remove(file: Path) -> int:
+    """The bytes that a file took; 0 when it was not there."""
+    if not file.exists():
+        return 0
+    size = file.stat().st_size
+    file.unlink()
+    return size
+
+
+def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Sorted, so that two writers lock the same rows in the same order; few enough for one statement."""
     ordered = sorted(items)
     for start in range(0, len(ordered), BATCH):
         yield ordered[start : start + BATCH]
@@ -263,7 +271,7 @@ def outsourced(section: bytes | str, put: Put) -> tuple[str, list[str]]:
         return text, []
     keeper = _Keeper(put)
     kept = keeper.slim(json.loads(text), text, LEVELS)
-    return _json(kept), list(dict.fromkeys(keeper.hashes))
+    return compact(kept), list(dict.fromkeys(keeper.hashes))
 
 
 class _Keeper:
@@ -278,11 +286,11 @@ class _Keeper:
         if len(text) <= INLINE:
             return value
         if isinstance(value, dict) and levels:
-            members = {key: self.slim(member, _json(member), levels - 1) for key, member in value.items()}
-            kept = _json(members)
+            members = {key: self.slim(member, compact(member), levels - 1) for key, member in value.items()}
+            kept = compact(members)
             return members if len(kept) <= SECTION else self._reference(value, text, kept)
         if _is_conversation(value):
-            return self._reference(value, text, self._in_runs([_json(member) for member in value]))
+            return self._reference(value, text, self._in_runs([compact(member) for member in value]))
         return self._reference(value, text, text)
 
     def _reference(self, value: Any, text: str, kept: str) -> dict[str, Any]:
@@ -339,7 +347,7 @@ def _parts(hashes: list[str], rest: Sequence[str]) -> str:
     return f'{{"$":"parts","parts":{ENCODER.encode(hashes)},"rest":[{",".join(rest)}]}}'
 
 
-def _json(value: Any) -> str:
+def compact(value: Any) -> str:
     """Compact JSON that can be encoded: half a surrogate pair is escaped, and all else with it."""
     text = ENCODER.encode(value)
     if text.isascii():
