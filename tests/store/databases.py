@@ -27,7 +27,7 @@ TEMPLATE = "migrated"
 SERVER_USER = "postgres"
 """PostgreSQL refuses to run as root; Debian's package makes this user."""
 
-SETTINGS = "-c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200 -c log_min_messages=fatal"
+SETTINGS = "-c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200"
 counter = itertools.count(1)
 
 
