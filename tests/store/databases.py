@@ -123,7 +123,7 @@ def postgres_server() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres(postgres_server: Server) -> Iterator[Callable[[str], str]]:
     """Makes a PostgreSQL database from a template ("template0" is empty) and gives its URL."""
     made: list[str] = []
@@ -148,10 +148,20 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def place(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A database of its own for a test, with today's tables."""
+    return _made(engine, request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A database for all tests of a module that only read: a fixture of the module fills it."""
+    return _made(str(request.param), request, tmp_path_factory.mktemp("shared"))
+
+
+def _made(engine: str, request: pytest.FixtureRequest, folder: Path) -> Place:
     if engine == "postgres":
         url = request.getfixturevalue("postgres")(TEMPLATE)
         return Place(engine, url, url_database(url))
-    url = f"sqlite:///{tmp_path / 'store.db'}"
+    url = f"sqlite:///{folder / 'store.db'}"
     database = url_database(url)
     migrate(database)
     return Place(engine, url, database)

@@ -118,7 +118,7 @@ def _arrow(element: member, compiler: SQLCompiler, **keywords: Any) -> str:
 
 @compiles(member)
 def _json_arrow(element: member, compiler: SQLCompiler, **keywords: Any) -> str:
-    """PostgreSQL refuses JSON with \\u0000 in it: escapes are hidden behind characters that are no characters."""
+    """PostgreSQL refuses \\u0000: escapes are hidden behind two code points that are no characters."""
     text, name = (compiler.process(part, **keywords) for part in element.clauses)
     hidden = f"replace(replace({text}, '\\\\', chr(64976)), '\\u', chr(64977))"
     found = f"(CAST({hidden} AS JSON) -> {name})::text"
