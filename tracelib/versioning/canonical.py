@@ -1,0 +1,138 @@
+"""One text for all ways to write the same code: what the hash is taken of.
+
+Layout, comments, quotes, the spelling of numbers and the minor version of Python leave it as it is;
+docstrings, annotations, constants and names do not. The walk needs no recursion.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+SCHEME = "v1"
+"""The tag of every hash made from this text; another way to write it is another scheme."""
+
+IGNORED = frozenset(("ctx", "kind", "type_comment", "type_ignores"))
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def digest(*texts: str) -> str:
+    """sha256 of the texts, each with its length in front, in hexadecimal."""
+    made = hashlib.sha256()
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        made.update(b"%d:" % len(encoded))
+        made.update(encoded)
+    return made.hexdigest()
+
+
+def canonical(nodes: Iterable[ast.AST]) -> str:
+    """The canonical text of statements or expressions."""
+    out: list[str] = []
+    stack: list[Any] = list(nodes)[::-1]
+    pop, write = stack.pop, out.append
+    while stack:
+        item = pop()
+        kind = item.__class__
+        if kind is str:
+            write(item)
+        elif kind is ast.Name:
+            write(f"(Name id={item.id};)")
+        elif kind is ast.Constant:
+            write(constant(item.value))
+        elif kind is list:
+            write("[")
+            stack.append("]")
+            stack.extend(["N" if v is None else _leaf(v) for v in reversed(item)])
+        else:
+            write(f"({kind.__name__}")
+            stack.append(")")
+            stack.extend(_fields(item))
+    return "".join(out)
+
+
+def _fields(node: ast.AST) -> list[Any]:
+    """The fields of a node that count, last first, ready for the stack."""
+    kind = node.__class__
+    names = FIELDS.get(kind)
+    if names is None:
+        names = FIELDS[kind] = [(n, f" {n}=") for n in reversed(kind._fields) if n not in IGNORED]
+    found: list[Any] = []
+    for name, label in names:
+        value = getattr(node, name, None)
+        if value is None:
+            continue
+        inner = value.__class__
+        if inner is list:
+            if value:
+                found.append(_normal(node, name, value))
+                found.append(label)
+        elif inner is str:
+            found.append(f"{label}{value};")
+        else:
+            found.append(value if isinstance(value, ast.AST) else constant(value))
+            found.append(label)
+    return found
+
+
+FIELDS: dict[type, list[tuple[str, str]]] = {}
+"""The fields of each kind of node that count, last first, with their labels."""
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, ast.AST):
+        return value
+    return value if value.__class__ is list else f"{value};" if value.__class__ is str else constant(value)
+
+
+def _normal(node: ast.AST, name: str, value: list[Any]) -> list[Any]:
+    if name == "body" and isinstance(node, DOCUMENTED):
+        return _body(value)
+    if name == "values" and node.__class__.__name__ in ("JoinedStr", "TemplateStr"):
+        return _joined(value)
+    return value
+
+
+def _body(body: list[Any]) -> list[Any]:
+    """A body with its docstring as Python shows it: without the margin."""
+    first = body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        doc = first.value.value
+        if isinstance(doc, str):
+            return [ast.Expr(ast.Constant(inspect.cleandoc(doc))), *body[1:]]
+    return body
+
+
+def _joined(values: list[Any]) -> list[Any]:
+    """The parts of an f-string, neighbouring texts made one: minors of Python cut them differently."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            if not value.value:
+                continue
+            before = found[-1].value if found and isinstance(found[-1], ast.Constant) else None
+            if isinstance(before, str):
+                found[-1] = ast.Constant(before + value.value)
+                continue
+        found.append(value)
+    return found
+
+
+def constant(value: Any) -> str:
+    """A constant with its type: 1, 1.0, True and "1" are four.
+
+    Strings are taken raw: which characters `repr` escapes depends on the minor version of Python.
+    """
+    kind = value.__class__
+    if kind is str:
+        return f"s{len(value)}:{value}"
+    if kind is int:
+        return f"i{value:x};"
+    if kind is tuple:
+        return f"t{len(value)}({''.join(map(constant, value))})"
+    if kind is frozenset:
+        return f"f{len(value)}({''.join(sorted(map(constant, value)))})"
+    return f"{kind.__name__}:{value!r};"

@@ -1,0 +1,388 @@
+"""The text of a file or notebook cell as it was run, its statements, and where in it a function stands."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import linecache
+import os
+import time
+import types
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tracelib.versioning.canonical import canonical
+from tracelib.versioning.scope import Bound, Names, names_of, root_of
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+KEPT = 8
+"""Texts of one file that are remembered: a function imported before an edit still finds its own."""
+
+
+def _started() -> float:
+    """When this process began, in seconds since the epoch; at the latest now."""
+    now = time.time()
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        return min(now, int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")) - 2
+    except (OSError, ValueError, IndexError, StopIteration, AttributeError):
+        return now - 60
+
+
+STARTED = _started()
+"""A file older than this is the one that was imported."""
+
+
+class Statement:
+    """One statement at the top of a chunk; what is known of it is read when first asked for."""
+
+    __slots__ = ("_canonical", "_names", "chunk", "node", "number", "synthetic")
+
+    def __init__(self, chunk: Chunk, number: int, node: ast.stmt, synthetic: str | None = None) -> None:
+        self.chunk = chunk
+        self.number = number
+        self.node = node
+        self.synthetic = synthetic
+        self._names: Names | None = None
+        self._canonical: str | None = None
+
+    @property
+    def names(self) -> Names:
+        if self._names is None:
+            self._names = names_of([self.node])
+        return self._names
+
+    @property
+    def canonical(self) -> str:
+        if self._canonical is None:
+            self._canonical = canonical([self.node])
+        return self._canonical
+
+    @property
+    def text(self) -> str:
+        """The statement as it is written, decorators included."""
+        return self.chunk.segment(self.node) if self.synthetic is None else self.synthetic
+
+    @property
+    def is_guard(self) -> bool:
+        """`if __name__ == "__main__":` defines nothing for those who import the module."""
+        node = self.node
+        return isinstance(node, ast.If) and any(
+            isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)
+        )
+
+
+class Binding(NamedTuple):
+    """One place that binds a name of a module."""
+
+    statement: Statement
+    bound: Bound
+
+
+class Place(NamedTuple):
+    """Where the code of a function stands: its node, and the definitions around it, outermost first."""
+
+    chunk: Chunk
+    statement: Statement
+    node: Any
+    around: tuple[Any, ...]
+
+
+class Chunk:
+    """A text that was run as a whole."""
+
+    def __init__(self, filename: str, lines: list[str], stamp: tuple[Any, ...]) -> None:
+        self.filename = filename
+        self.source_lines = lines
+        self.stamp = stamp
+        self.text = "".join(lines)
+        self.lines = self.text.split("\n")
+        self.problem = ""
+        self.statements: list[Statement] = []
+        self._index: dict[str, list[Binding]] | None = None
+        self._mutations: dict[str, list[Statement]] = {}
+        self._stars: list[ast.ImportFrom] = []
+        self._declared: frozenset[str] | None = None
+        self._places: dict[int, list[Place]] = {}
+        self._edited: bool | None = None
+        self._codes: dict[tuple[str, int], list[types.CodeType]] | None = None
+        self.future = False
+        self._parse()
+        self._lines_of_statements = [first_line(s.node) for s in self.statements]
+
+    def _parse(self) -> None:
+        try:
+            body = ast.parse(self.text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            self.problem = f"its text does not parse: {type(error).__name__}"
+            return
+        for node in body:
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                self.future = self.future or any(a.name == "annotations" for a in node.names)
+                continue
+            self.statements.extend(self._split(node))
+
+    def _split(self, node: ast.stmt) -> Iterator[Statement]:
+        """`a, b = 1, 2` is two definitions."""
+        number = len(self.statements)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and _apart(target, value):
+                for place, (one, its) in enumerate(zip(target.elts, value.elts, strict=True)):
+                    made = ast.Assign([one], its, lineno=node.lineno, col_offset=node.col_offset)
+                    made.end_lineno, made.end_col_offset = node.end_lineno, node.end_col_offset
+                    assert isinstance(one, ast.Name)
+                    yield Statement(self, number + place, made, f"{one.id} = {self.segment(its)}")
+                return
+        yield Statement(self, number, node)
+
+    def segment(self, node: Any) -> str:
+        """The text of a node as it is written; a definition with its decorators."""
+        first, column = node.lineno, node.col_offset
+        decorators = getattr(node, "decorator_list", None)
+        if decorators:
+            line, at = decorators[0].lineno, decorators[0].col_offset
+            before = self._line(line).encode()[:at].decode(errors="replace")
+            first, column = line, len(before[: before.rfind("@")].encode())
+        return self.cut(first, column, node.end_lineno, node.end_col_offset)
+
+    def cut(self, first: int, column: int, last: int, end: int) -> str:
+        """The text between two places; columns count bytes of UTF-8, as those of the AST do."""
+        lines = self.lines[first - 1 : last]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][:end] if lines[-1].isascii() else lines[-1].encode()[:end].decode()
+        lines[0] = lines[0][column:] if lines[0].isascii() else lines[0].encode()[column:].decode()
+        return "\n".join(lines)
+
+    def _line(self, number: int) -> str:
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    @property
+    def index(self) -> dict[str, list[Binding]]:
+        """Every place that binds a name at the top of the chunk, by name, in order."""
+        if self._index is None:
+            self._index = {}
+            for statement in self.statements:
+                for bound in _bound(statement):
+                    self._index.setdefault(bound.name, []).append(Binding(statement, bound))
+            self._read_mutations()
+        return self._index
+
+    @property
+    def mutations(self) -> dict[str, list[Statement]]:
+        """The statements that change what a name holds without binding it."""
+        return self._mutations if self.index is not None else {}
+
+    @property
+    def stars(self) -> list[ast.ImportFrom]:
+        return self._stars if self.index is not None else []
+
+    def _read_mutations(self) -> None:
+        for statement in self.statements:
+            changed = [] if statement.is_guard else self._changed_by(statement)
+            for name in dict.fromkeys(changed):
+                self._mutations.setdefault(name, []).append(statement)
+
+    def _changed_by(self, statement: Statement) -> list[str]:
+        node = statement.node
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            if isinstance(node, ast.ImportFrom) and any(a.name == "*" for a in node.names):
+                self._stars.append(node)
+            return []
+        if isinstance(node, DEFINITIONS):
+            changed, called = _decorating(node)
+        elif _simple(node):
+            return []
+        else:
+            names = statement.names
+            self._stars.extend(names.stars)
+            changed, called = list(names.mutated), list(names.called)
+        own = {b.name for b in _bound(statement)} if isinstance(node, DEFINITIONS) else set()
+        for name in called:
+            changed.extend(self._changed_in(name))
+        return [name for name in changed if name not in own]
+
+    def _changed_in(self, function: str) -> list[str]:
+        """What a function of this chunk changes in its module when it is called."""
+        assert self._index is not None
+        found: list[str] = []
+        for binding in self._index.get(function, ()):
+            if isinstance(binding.bound.node, FUNCTIONS):
+                names = binding.statement.names
+                found += [*names.mutated_inside, *names.declared]
+        return found
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """Names that some function declares `global`: they are state."""
+        if self._declared is None:
+            found: set[str] = set()
+            if "global " in self.text:
+                for statement in self.statements:
+                    found.update(statement.names.declared)
+            self._declared = frozenset(found)
+        return self._declared
+
+    def places(self, line: int, name: str) -> list[Place]:
+        """The functions and classes whose code starts at a line under a name."""
+        at = bisect.bisect_right(self._lines_of_statements, line) - 1
+        found: list[Place] = []
+        while at >= 0:
+            statement = self.statements[at]
+            node = statement.node
+            if isinstance(node, DEFINITIONS) and node.name == name and first_line(node) == line:
+                return [Place(self, statement, node, ())]
+            found = [p for p in self._inner_places(statement) if _starts(p.node, line, name)] + found
+            at -= 1
+            if at < 0 or self._lines_of_statements[at] < self._lines_of_statements[at + 1]:
+                break
+        return found
+
+    def _inner_places(self, statement: Statement) -> list[Place]:
+        found = self._places.get(id(statement))
+        if found is None:
+            found = self._places[id(statement)] = list(_places(self, statement))
+        return found
+
+    def may_be_edited(self, namespace: dict[str, Any]) -> bool:
+        """Whether the file may have been written after it was imported; looked at once."""
+        if self._edited is None:
+            self._edited = edited_since_import(self, namespace)
+        return self._edited
+
+    def codes(self, qualname: str, line: int) -> list[types.CodeType]:
+        """The code objects that this text compiles to under a name at a line."""
+        if self._codes is None:
+            self._codes = {}
+            try:
+                waiting = [compile(self.text, self.filename, "exec", dont_inherit=True)]
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                waiting = []
+            while waiting:
+                code = waiting.pop()
+                self._codes.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
+                waiting.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
+        return self._codes.get((qualname, line), [])
+
+
+def _apart(target: ast.Tuple, value: ast.Tuple) -> bool:
+    """Whether a tuple of names is given a tuple of values that use none of them."""
+    if len(target.elts) != len(value.elts) or not all(isinstance(e, ast.Name) for e in target.elts):
+        return False
+    names = {e.id for e in target.elts if isinstance(e, ast.Name)}
+    used = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+    starred = any(isinstance(e, ast.Starred) for e in value.elts)
+    return len(names) == len(target.elts) and not starred and not names & used
+
+
+def _bound(statement: Statement) -> list[Bound]:
+    node = statement.node
+    if isinstance(node, DEFINITIONS):
+        return [Bound(node.name, node, node)]
+    if isinstance(node, ast.Assign) and _simple(node):
+        return [Bound(node.targets[0].id, node.targets[0], None)]  # type: ignore[attr-defined]
+    return statement.names.bound
+
+
+def _simple(node: ast.stmt) -> bool:
+    """`name = value` without a walrus: nothing else is bound or changed by it."""
+    return (
+        isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+        and (isinstance(node.value, (ast.Constant, ast.Name, ast.Lambda)))
+    )
+
+
+def _decorating(node: Any) -> tuple[list[str], list[str]]:
+    """The names that decorators change, and those that they call."""
+    changed: list[str] = []
+    called: list[str] = []
+    for decorator in node.decorator_list:
+        root = root_of(decorator)
+        direct = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if root is not None:
+            (called if direct is root else changed).append(root.id)
+    return changed, called
+
+
+def first_line(node: Any) -> int:
+    """The line that a code object says it starts at: that of the first decorator."""
+    decorators = getattr(node, "decorator_list", None)
+    line: int = decorators[0].lineno if decorators else node.lineno
+    return line
+
+
+def _starts(node: Any, line: int, name: str) -> bool:
+    return first_line(node) == line and getattr(node, "name", "<lambda>") == name
+
+
+def _places(chunk: Chunk, statement: Statement) -> Iterator[Place]:
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [(statement.node, ())]
+    while waiting:
+        node, around = waiting.pop()
+        inner = around
+        if isinstance(node, (*DEFINITIONS, ast.Lambda)):
+            yield Place(chunk, statement, node, around)
+            inner = (*around, node)
+        waiting.extend((child, inner) for child in ast.iter_child_nodes(node))
+
+
+_chunks: dict[str, list[Chunk]] = {}
+
+
+def chunk_of(filename: str, namespace: dict[str, Any]) -> Chunk | None:
+    """The text of a file as it is now, parsed once; None where there is none."""
+    linecache.checkcache(filename)
+    lines = linecache.getlines(filename, namespace)
+    if not lines:
+        return None
+    entry = linecache.cache.get(filename)
+    stamp = tuple(entry[:2]) if entry is not None and len(entry) == 4 else ()
+    kept = _chunks.setdefault(filename, [])
+    for chunk in reversed(kept):
+        if chunk.source_lines is lines or (chunk.stamp == stamp and chunk.source_lines == lines):
+            chunk.source_lines = lines
+            if chunk is not kept[-1]:
+                kept.remove(chunk)
+                kept.append(chunk)
+            return chunk
+    made = Chunk(filename, lines, stamp)
+    kept.append(made)
+    del kept[:-KEPT]
+    return made
+
+
+def earlier_chunks(filename: str) -> list[Chunk]:
+    """The texts that a file had when it was looked at before, the latest first."""
+    return _chunks.get(filename, [])[-2::-1]
+
+
+def edited_since_import(chunk: Chunk, namespace: dict[str, Any]) -> bool:
+    """Whether the file may have been written after it was imported.
+
+    Python keeps the time and size of the source in the compiled file beside it: where they are those
+    of the text, it is the text that was imported.
+    """
+    modified: Any = chunk.stamp[1] if len(chunk.stamp) == 2 else None
+    if type(modified) not in (int, float) or modified < STARTED:
+        return False
+    spec = namespace.get("__spec__")
+    cached = spec.cached if type(spec) is ModuleSpec else namespace.get("__cached__")
+    if type(cached) is not str:
+        return True
+    try:
+        with open(cached, "rb") as file:
+            header = file.read(16)
+        size = os.stat(chunk.filename).st_size
+    except OSError:
+        return True
+    flags, mtime, length = (int.from_bytes(header[i : i + 4], "little") for i in (4, 8, 12))
+    return flags != 0 or mtime != int(modified) & 0xFFFFFFFF or length != size & 0xFFFFFFFF

@@ -1,0 +1,108 @@
+"""What a closure is made of while it is being found: definitions, constants, imports, and who uses whom."""
+
+from __future__ import annotations
+
+import ast
+import types
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracelib.versioning.chunks import Chunk, Place, Statement
+from tracelib.versioning.scope import Imported, Load, Names
+from tracelib.versioning.spaces import Space
+
+FUNCTION, CLASS, VALUE, CONSTANT, IMPORT, LIVE, OPAQUE = (
+    "function",
+    "class",
+    "value",
+    "constant",
+    "import",
+    "live",
+    "opaque",
+)
+
+
+class Inner(Space):
+    """The names that a function inside another function sees: its cells, then those of its module."""
+
+    def __init__(self, outer: Space, cells: dict[str, types.CellType], around: Place) -> None:
+        super().__init__(outer.name, outer.namespace, outer.chunks, outer.loaded)
+        self.outer = outer
+        self.cells = cells
+        self.around = around
+        self.hidden: frozenset[str] = frozenset()
+
+
+@dataclass(eq=False)
+class Piece:
+    """One part of a closure.
+
+    `statements` are whole statements of a module; `node` is a definition taken from inside another
+    one; a constant has its `value`, and `value_text` where it is not written in the source. `refs`
+    are the parts it uses, by the name it uses them under.
+    """
+
+    index: int
+    kind: str
+    name: str
+    space: Space
+    canonical: str = ""
+    statements: list[Statement] = field(default_factory=list)
+    node: Any = None
+    chunk: Chunk | None = None
+    place: Place | None = None
+    value_text: str | None = None
+    note: str = ""
+    loads: list[Load] = field(default_factory=list)
+    imports: list[Imported] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
+    declared: set[str] = field(default_factory=set)
+    refs: list[tuple[str, int]] = field(default_factory=list)
+    module: str = ""
+    attribute: str | None = None
+    spellings: dict[tuple[int, str], tuple[Space, str, Statement | None]] = field(default_factory=dict)
+    secret: bool = False
+
+    def take(self, names: Names) -> None:
+        """Add what the names of some code say about what it uses."""
+        self.loads += names.loads
+        self.imports += names.imports
+        self.words += names.words
+        self.computed += names.computed
+        self.declared.update(names.declared)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What a name stands for: a piece, a local module, or none of both (builtin, dunder, missing)."""
+
+    kind: str
+    piece: Piece | None = None
+    space: Space | None = None
+
+
+BUILTIN = Owner("builtin")
+DUNDER = Owner("dunder")
+MISSING = Owner("missing")
+
+DUNDERS = frozenset(
+    (
+        "__name__",
+        "__file__",
+        "__doc__",
+        "__package__",
+        "__spec__",
+        "__loader__",
+        "__cached__",
+        "__builtins__",
+        "__path__",
+        "__annotations__",
+    )
+)
+
+
+def kind_of_node(node: ast.AST) -> str:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return FUNCTION
+    return CLASS if isinstance(node, ast.ClassDef) else VALUE

@@ -1,0 +1,178 @@
+"""Namespaces of modules: what is in them now, and which statements put it there."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+import types
+from typing import Any
+
+from tracelib.versioning.chunks import Binding, Chunk, Statement, chunk_of
+from tracelib.versioning.found import in_chunk
+from tracelib.versioning.places import (
+    LOCAL,
+    file_of,
+    file_unloaded,
+    is_module,
+    loaded,
+    namespace_of,
+    place,
+    plain_string,
+)
+
+CELL_NAMES = ("<ipython-input-", "ipykernel_")
+
+
+class Space:
+    """A local module: its dict (empty while it is not loaded) and its texts in the order they ran."""
+
+    def __init__(self, name: str, namespace: dict[str, Any], chunks: list[Chunk], loaded: bool) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.chunks = chunks
+        self.loaded = loaded
+        self.package = _package(name, namespace)
+        self.ranks = {id(chunk): rank for rank, chunk in enumerate(chunks)}
+        self.edited: bool | None = None
+
+    def bindings(self, name: str) -> list[Binding]:
+        """Every statement that binds the name, in the order they ran; the main guard's come first."""
+        if len(self.chunks) == 1:
+            found = self.chunks[0].index.get(name, [])
+        else:
+            found = [b for chunk in self.chunks for b in chunk.index.get(name, ())]
+        if any(b.statement.is_guard for b in found):
+            return sorted(found, key=lambda b: not b.statement.is_guard)
+        return found
+
+    def mutations(self, name: str) -> list[Statement]:
+        return [s for chunk in self.chunks for s in chunk.mutations.get(name, ())]
+
+    def is_state(self, name: str) -> bool:
+        """Whether some function declares the name global, so that it changes while the program runs."""
+        return any(name in chunk.declared for chunk in self.chunks)
+
+    @property
+    def stars(self) -> list[ast.ImportFrom]:
+        return [star for chunk in self.chunks for star in chunk.stars]
+
+    @property
+    def names(self) -> list[str]:
+        """The names that the texts bind, sorted."""
+        return sorted({name for chunk in self.chunks for name in chunk.index})
+
+    def add(self, chunk: Chunk) -> None:
+        """A text that turned out to belong here, such as that of a generated function."""
+        if id(chunk) not in self.ranks:
+            self.ranks[id(chunk)] = len(self.chunks)
+            self.chunks.append(chunk)
+
+
+def _package(name: str, namespace: dict[str, Any]) -> str:
+    found = plain_string(namespace.get("__package__"))
+    if found is not None and (found or "." not in name):
+        return found
+    return name if "__path__" in namespace else name.rpartition(".")[0]
+
+
+class Spaces:
+    """The local modules that one closure touches, in the order they were met."""
+
+    def __init__(self) -> None:
+        self.by_dict: dict[int, Space] = {}
+        self.by_name: dict[str, Space | None] = {}
+        self.met: list[Space] = []
+
+    def of(self, namespace: dict[str, Any]) -> Space:
+        """The space of a function's globals."""
+        found = self.by_dict.get(id(namespace))
+        if found is None:
+            name = plain_string(namespace.get("__name__")) or "<unknown>"
+            found = self._keep(Space(name, namespace, chunks_of(namespace), True))
+            module = loaded(name)
+            if module is not None and namespace_of(module) is namespace:
+                self.by_name[name] = found
+        return found
+
+    def _keep(self, space: Space) -> Space:
+        self.by_dict[id(space.namespace)] = space
+        self.met.append(space)
+        return space
+
+    def named(self, name: str) -> Space | None:
+        """The local module of that name, loaded or not; None where it is installed, or nowhere."""
+        if name in self.by_name:
+            return self.by_name[name]
+        module = loaded(name)
+        if module is not None:
+            namespace = namespace_of(module)
+            found = self.of(namespace) if place(name, namespace) == LOCAL else None
+        else:
+            found = self._unloaded(name)
+        self.by_name[name] = found
+        return found
+
+    def _unloaded(self, name: str) -> Space | None:
+        if name in sys.modules or name.partition(".")[0] in sys.builtin_module_names:
+            return None
+        where = file_unloaded(name)
+        if where is None or place(name, None, where[0]) != LOCAL:
+            return None
+        namespace: dict[str, Any] = {"__name__": name, "__file__": where[0]}
+        if where[1]:
+            namespace["__path__"] = []
+        chunk = chunk_of(where[0], namespace)
+        return self._keep(Space(name, namespace, [] if chunk is None else [chunk], False))
+
+
+def chunks_of(namespace: dict[str, Any]) -> list[Chunk]:
+    """The texts that filled a namespace: its file, or the cells of a notebook in order."""
+    found: list[Chunk] = []
+    file = file_of(namespace)
+    if file is not None and not file.endswith((".pyc", ".so", ".pyd")):
+        chunk = chunk_of(file, namespace)
+        found += [] if chunk is None else [chunk]
+    if "get_ipython" in namespace:
+        found += _cells(namespace, lambda name: any(mark in name for mark in CELL_NAMES))
+    elif file is None:
+        used = {
+            value.__code__.co_filename
+            for value in list(namespace.values())
+            if type(value) is types.FunctionType and value.__globals__ is namespace
+        }
+        found += _cells(namespace, used.__contains__)
+    return found
+
+
+def _cells(namespace: dict[str, Any], wanted: Any) -> list[Chunk]:
+    """Texts that live in linecache only, in the order they were put there."""
+    entries = list(linecache.cache.items())
+    names = [name for name, entry in entries if len(entry) == 4 and entry[1] is None and wanted(name)]
+    return [chunk for name in names if (chunk := chunk_of(name, namespace)) is not None]
+
+
+def is_local_module(value: Any) -> bool:
+    if not is_module(value):
+        return False
+    namespace = namespace_of(value)
+    name = plain_string(namespace.get("__name__")) or ""
+    return place(name, namespace) == LOCAL
+
+
+def was_edited(space: Space) -> bool:
+    """Whether the text is not the one that ran: some function of the module is not what it says."""
+    if space.edited is None:
+        doubtful = [c for c in space.chunks if space.loaded and c.may_be_edited(space.namespace)]
+        space.edited = any(not _tells(chunk, space.namespace) for chunk in doubtful)
+    return space.edited
+
+
+def _tells(chunk: Chunk, namespace: dict[str, Any]) -> bool:
+    """Whether every function that the namespace holds from this file is in its text as it is."""
+    codes = [
+        value.__code__
+        for value in list(namespace.values())
+        if type(value) is types.FunctionType and value.__code__.co_filename == chunk.filename
+    ]
+    return all(in_chunk(chunk, code, True) is not None for code in codes)
