@@ -24,6 +24,7 @@ from tracelib.graph.constraint import decode
 from tracelib.graph.graph import Graph
 from tracelib.graph.node import ExceptionNode, Node
 from tracelib.graph.parameter import Parameter
+from tracelib.graph.rebuild import adopt
 from tracelib.graph.tracing import Update
 from tracelib.llm.model import Model, as_model
 from tracelib.llm.reply import Reply
@@ -98,9 +99,11 @@ class Optimizer:
         """Carry feedback back from an output, and keep the graph behind it as evidence for the next step.
 
         Called several times, it gathers a minibatch in which every output has its own feedback. The
-        report says which parameters were reached, and why each other one of this optimizer was not.
+        report says which parameters were reached, and why each other one of this optimizer was not. Where
+        the output was rebuilt from a store, its parameters are this optimizer's of the same path or name.
         """
         graph = Graph.behind(output)
+        adopt(graph.output, self.parameters.values())
         report: Report = backward(graph.output, feedback, rule=rule).about(self.parameters.values())
         said = report.feedback
         heard = {id(parameter): part for parameter, part in report.heard}

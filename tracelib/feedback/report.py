@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tracelib.feedback.feedback import NOTHING, Feedback
 from tracelib.graph.graph import Graph, ancestors
 from tracelib.graph.node import Node, described
 from tracelib.graph.parameter import Parameter
+from tracelib.graph.stored import StoredParameter
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Report:
         names = ", ".join(p.name for p in self.reached) or "nobody"
         lines = [f"feedback reached {names}"]
         lines += [f"  {parameter.name} was not reached: {reason}" for parameter, reason in self.unreached]
+        lines += [f"  {_without_counterpart([p])}" for p in self.reached if isinstance(p, StoredParameter)]
         lines += [f"  {hint}" for hint in hints(self.graph)] if not self.heard else []
         return "\n".join(lines)
 
@@ -53,6 +55,9 @@ def reason_for(parameter: Parameter[Any], report: Report) -> str:
     behind = report.graph.parameters
     if any(p is parameter for p in behind):
         return _control_reason(parameter, report.graph)
+    stored = [p for p in behind if isinstance(p, StoredParameter)]
+    if stored:
+        return f"no path: {_without_counterpart(stored)}"
     where = _read_before(parameter, report.graph)
     if where is not None:
         return where
@@ -60,6 +65,13 @@ def reason_for(parameter: Parameter[Any], report: Report) -> str:
     if twin is not None:
         return twin
     return "no path: nothing behind the output was made from it (was the call that uses it made at all?)"
+
+
+def _without_counterpart(stored: Sequence[Parameter[Any]]) -> str:
+    """Stored parameters that no live one stood up for, and what a counterpart is."""
+    names = ", ".join(f"{p.name} of {p.program}" if p.program else p.name for p in stored)
+    which = f"the stored parameters {names} have" if len(stored) > 1 else f"the stored parameter {names} has"
+    return f"{which} no counterpart here: one of the same path or name, of the same program"
 
 
 def _control_reason(parameter: Parameter[Any], graph: Graph) -> str:

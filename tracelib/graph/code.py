@@ -36,6 +36,11 @@ class CodeSlot:
         self.original = source_of(fn)
         self._functions: dict[str, Callable[..., Any]] = {self.original: fn}
 
+    @property
+    def program(self) -> str | None:
+        """The function as "module:qualname"."""
+        return f"{self.fn.__module__}:{self.fn.__qualname__}"
+
     def function(self, source: str) -> Callable[..., Any]:
         """The function that `source` defines; raises SignatureError when it cannot stand in."""
         found = self._functions.get(source)

@@ -22,6 +22,7 @@ from tracelib.graph.tracing import Frame, start_after
 _writing: contextvars.ContextVar[bool] = contextvars.ContextVar("tracelib_writing", default=False)
 
 RESULT = ("_start", "_duration", "_extra", "_frame")
+ABOUT = ("_description", "_constraint", "_code")
 SHARED = ("_op", "_caller", "_frame", "_seq", "_constraint", "_code", "exception")
 """Parts that a deep copy shares with the original: nobody changes them."""
 
@@ -87,7 +88,7 @@ def _frames(made: Any) -> Iterator[Frame]:
 def _parts(made: Any) -> tuple[str, ...]:
     """The slots that make up a node of its kind."""
     if isinstance(made, Parameter):
-        return ("_own", "_name", "_path", "_description", "_constraint", "_code", "_feedback", "_seq")
+        return ("_own", "_name", "_path", "_program", *ABOUT, "_feedback", "_seq")
     common = ("_args", "_op", "_caller", "_seq")
     if isinstance(made, ExceptionNode):
         return (*common, *RESULT, "exception", "_lines", "_text")

@@ -198,11 +198,16 @@ def annotated(made: ExceptionNode) -> str:
     return f"{message}\n  in {made._op.name}"
 
 
-def _message(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """What an exception says; where the user's `__str__` fails, that is said, as in a traceback."""
     try:
-        text = str(error)
-    except Exception as failure:  # the user's __str__ failed: as in a traceback, that is what is shown
-        text = f"<its text could not be made: {failure!r}>"
+        return str(error)
+    except Exception as failure:  # whatever the user's code raises
+        return f"<its text could not be made: {failure!r}>"
+
+
+def _message(error: BaseException) -> str:
+    text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -47,7 +47,7 @@ class Module:
         if issubclass(kind, (Parameter, Module)) or (
             kind in (list, tuple, dict) and len(value) <= NAMED_AT_ONCE
         ):
-            named_parameters(value, name)
+            named_parameters(value, name, program_of(type(self)))
 
     def parameters(self) -> list[Parameter[Any]]:
         """Every parameter once, in the order of their paths' first appearance."""
@@ -55,7 +55,7 @@ class Module:
 
     def named_parameters(self) -> dict[str, Parameter[Any]]:
         """Every parameter by its path; tied ones once."""
-        return named_parameters(self)
+        return named_parameters(self, program=program_of(type(self)))
 
     def state_dict(self) -> dict[str, Any]:
         """The parameters' values by path, as JSON values.
@@ -122,10 +122,16 @@ def _fitting(own: Mapping[str, Parameter[Any]], state: Mapping[str, Any], name: 
     return fitting
 
 
-def named_parameters(root: Any, path: str = "") -> dict[str, Parameter[Any]]:
+def program_of(kind: type) -> str:
+    """A class as the "module:qualname" that its parameters belong to."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def named_parameters(root: Any, path: str = "", program: str | None = None) -> dict[str, Parameter[Any]]:
     """The parameters in an object by path, each tied one once.
 
-    A parameter without a name is called by its path from the outermost object that was asked.
+    A parameter without a name is called by its path from the outermost object that was asked, which is
+    of `program`; both are noted on it.
     """
     found: dict[str, Parameter[Any]] = {}
     met: set[int] = set()
@@ -142,7 +148,7 @@ def named_parameters(root: Any, path: str = "") -> dict[str, Parameter[Any]]:
         if isinstance(value, Parameter):
             found[path] = value
             if value._path is None or path.count(".") > value._path.count("."):
-                value._path = path
+                value._path, value._program = path, program
         else:
             stack.extend(reversed(list(_children(path, value))))
     return found

@@ -95,7 +95,8 @@ GETITEM = builtin("getitem", operator.getitem, "x", "index")
 
 OWN = frozenset((
     "_args", "_caller", "_code", "_constraint", "_data", "_description", "_duration", "_extra", "_feedback",
-    "_frame", "_lines", "_name", "_op", "_own", "_parameter", "_path", "_reading", "_seq", "_start", "_text",
+    "_frame", "_lines", "_name", "_op", "_own", "_parameter", "_path", "_program", "_reading", "_seq",
+    "_start", "_text",
 ))  # fmt: skip
 """Slots of ours: an unset one is missing, and is never looked for on the value."""
 

@@ -39,7 +39,8 @@ class Reading(Held[Any]):
         return self._parameter._description  # type: ignore[no-any-return]
 
 
-def _reading(parameter: Parameter[Any], value: Any) -> Reading:
+def reading_of(parameter: Parameter[Any], value: Any) -> Reading:
+    """A new reading of a parameter that had `value`."""
     made: Any = new(Reading)
     made._data = value
     made._args = ()
@@ -66,6 +67,7 @@ class Parameter(Node[T]):
         "_name",
         "_own",
         "_path",
+        "_program",
         "_reading",
         "_seq",
     )
@@ -77,6 +79,7 @@ class Parameter(Node[T]):
     _own: T
     _code: CodeSlot | None
     _path: str | None
+    _program: str | None
 
     def __new__(cls, value: Any = None, *args: Any, **kwargs: Any) -> Parameter[T]:
         plain = value._data if is_node(value) else value
@@ -102,6 +105,7 @@ class Parameter(Node[T]):
         self._own = value
         self._name = name
         self._path = None
+        self._program = None
         self._description = description
         self._constraint = constraint
         self._code = code
@@ -125,7 +129,7 @@ class Parameter(Node[T]):
             return bindings[id(self)]
         reading = None if self._reading is None else self._reading()
         if reading is None:
-            reading = _reading(self, self._own)
+            reading = reading_of(self, self._own)
             self._reading = weakref.ref(reading)
         return reading
 
@@ -153,6 +157,13 @@ class Parameter(Node[T]):
     def original(self) -> str | None:
         """The source as the user wrote it, for code; None for values."""
         return None if self._code is None else self._code.original
+
+    @property
+    def program(self) -> str | None:
+        """Whose it is, as "module:qualname": of the outermost Module's class, else of the function."""
+        if self._program is None and self._code is not None:
+            return self._code.program
+        return self._program
 
     def check(self, value: Any) -> T:
         """`value` as this Parameter would hold it.
@@ -218,7 +229,7 @@ class bind:  # noqa: N801 - reads as a statement: `with bind({...}):`
                     f"bind needs Parameters as keys, got {parameter!r}: "
                     "look them up with module.named_parameters()[name]."
                 )
-        self._readings = {id(p): _reading(p, late("seen")(v)[1]) for p, v in values.items()}
+        self._readings = {id(p): reading_of(p, late("seen")(v)[1]) for p, v in values.items()}
 
     def __enter__(self) -> bind:
         self._token = bound.set({**(bound.get() or {}), **self._readings})
