@@ -14,6 +14,7 @@ from tracelib.graph.graph import Graph, ancestors, by_creation
 from tracelib.graph.links import named_links
 from tracelib.graph.node import Node
 from tracelib.graph.parameter import Parameter
+from tracelib.graph.tracing import notify_event
 
 Inbox = dict[int, list[Feedback]]
 """What was said to each node so far, its last reader first."""
@@ -34,6 +35,7 @@ def backward(
     report = carry((output,), feedback, rule)
     for parameter, part in report.heard:
         parameter.hear(part)
+    notify_event("feedback", output=output, feedback=report.feedback)
     if not report.heard:
         _warn(report)
     return report.graph.to_dot(report=report) if visualize else report

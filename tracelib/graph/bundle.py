@@ -52,6 +52,7 @@ class Bundle(Generic[P, R]):
         "__call__",
         "__dict__",
         "__weakref__",
+        "_around",
         "_descriptor",
         "_key",
         "_of",
@@ -95,6 +96,7 @@ class Bundle(Generic[P, R]):
         self.trainable = trainable
         self.catch_execution_error = catch_execution_error
         self.traceable_code = traceable_code
+        self._around: Callable[[Any], Any] | None = None
         self._owner: type | None = None
         self._key: str | None = None
         self._of: weakref.ref[Any] | None = None
@@ -104,8 +106,21 @@ class Bundle(Generic[P, R]):
         self.op.kind = "bundle"
         self.op.capture = _capture(capture)
         functools.update_wrapper(self, plain_fn)
+        self._unwrite()
+
+    def _unwrite(self) -> None:
+        """Let the recording function be written at the next call."""
         kept: Any = self
         kept.__call__ = first_call(functools.partial(_written, weakref.ref(self)))
+
+    def put_around(self, around: Callable[[Any], Any] | None) -> None:
+        """Run `around(function)` in place of the function, from the next call on; None puts it back.
+
+        Calls are recorded as ever. It holds for every thread; a method's instances that have trainable
+        code of their own are not touched.
+        """
+        self._around = around
+        self._unwrite()
 
     @property
     def name(self) -> str:
@@ -268,7 +283,12 @@ def _written(reference: weakref.ref[Bundle[Any, Any]]) -> Callable[..., Any]:
         made = _by_instance(bundle)
     else:
         made = recording(
-            bundle.op, bundle.fn, bundle.catch_execution_error, bundle.traceable_code, bundle.parameter
+            bundle.op,
+            bundle.fn,
+            bundle.catch_execution_error,
+            bundle.traceable_code,
+            bundle.parameter,
+            bundle._around,
         )
     bundle.__call__ = made
     return made

@@ -60,6 +60,7 @@ class Frame:
         "_id",
         "caller",
         "depth",
+        "facts",
         "given",
         "inner",
         "note",
@@ -77,6 +78,8 @@ class Frame:
     start: float
     depth: int
     _id: int | None
+    facts: dict[str, Any]
+    """What `annotate` said of the call; not set until it does."""
     given: Any
     """Where somebody listens: the changeable arguments as they were before the body ran, else not set."""
     note: Any
@@ -207,6 +210,18 @@ class stop_tracing:  # noqa: N801 - reads as a statement: `with stop_tracing():`
 
     def __exit__(self, *exc: object) -> None:
         here.set(self._outer.pop())
+
+
+def annotate(**facts: Any) -> None:
+    """Say something about the running call to whoever keeps records: the model asked, its usage, its cost.
+
+    Where nothing runs or nothing is recorded it does nothing; said again, the later word holds.
+    """
+    frame = here.get()
+    while frame is not None and frame.op is None:
+        frame = frame.caller
+    if frame is not None:
+        frame.facts = {**getattr(frame, "facts", {}), **facts}
 
 
 def is_tracing() -> bool:

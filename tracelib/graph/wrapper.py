@@ -34,6 +34,7 @@ Kind = inspect._ParameterKind
 POSITIONAL_ONLY, KEYWORD_ONLY = Kind.POSITIONAL_ONLY, Kind.KEYWORD_ONLY
 VAR_POSITIONAL, VAR_KEYWORD = Kind.VAR_POSITIONAL, Kind.VAR_KEYWORD
 Shape = tuple[tuple[str, Any, bool], ...]
+Around = Callable[[Any], Any]
 
 HEAD = """\
 def recorded({signature}):
@@ -131,15 +132,23 @@ def first(*args, **kwargs):
 
 
 def recording(
-    op: Operator, fn: Any, catch: bool, traceable: bool, code: Parameter[Any] | None
+    op: Operator,
+    fn: Any,
+    catch: bool,
+    traceable: bool,
+    code: Parameter[Any] | None,
+    around: Around | None = None,
 ) -> Callable[..., Any]:
-    """The function that runs `fn` as a recorded call; with `code` it runs what that Parameter says."""
+    """The function that runs `fn` as a recorded call; with `code` it runs what that Parameter says.
+
+    `around` is given the function and gives what is run in its place.
+    """
     signature = signature_of(fn)
     op.take_names(signature, shown_signature(fn), code is not None)
     run = streams.runner_of(fn)
-    scope = _namespace(op, fn, catch, traceable, run)
+    scope = _namespace(op, fn if around is None else around(fn), catch, traceable, run)
     if code is not None:
-        _with_code(scope, code)
+        _with_code(scope, code, around)
     parameters = tuple(signature.parameters.values())
     shape = tuple((p.name, p.kind, p.default is not p.empty) for p in parameters)
     scope.update({f"_t_default_{p.name}": p.default for p in parameters if p.default is not p.empty})
@@ -178,13 +187,19 @@ def _namespace(op: Operator, fn: Any, catch: bool, traceable: bool, run: Any) ->
     return names
 
 
-def _with_code(scope: dict[str, Any], code: Parameter[Any]) -> None:
+def _with_code(scope: dict[str, Any], code: Parameter[Any], around: Around | None) -> None:
     """Let the recording function run the code that the Parameter holds here and now."""
     assert code._code is not None
-    function = code._code.function
+    function: Callable[[str], Any] = code._code.function
+    if around is not None:
+        function = functools.partial(_inside, around, function)
     scope["_t_code_now"] = code._reading_now
     scope["_t_function"] = function
     scope["_t_plain_call"] = lambda *args, **kwargs: function(code._data)(*args, **kwargs)
+
+
+def _inside(around: Around, function: Callable[[str], Any], source: str) -> Any:
+    return around(function(source))
 
 
 _COMMON: dict[str, Any] = {

@@ -73,6 +73,7 @@ version = Table(
     Column("function", ForeignKey("function.n"), nullable=False),
     Column("number", Integer, nullable=False),  # 1, 2, ... for each function
     Column("hash", Text, nullable=False, index=True),
+    Column("description", Text),  # what the function does, in its author's words
     Column("parent", ForeignKey("version.n")),  # the version that was the newest before
     Column("source", Text, nullable=False),
     Column("dependencies", Text, nullable=False),

@@ -1,0 +1,150 @@
+"""The journal's way into the database: each record once, in the transaction that notes how far it was read.
+
+Whoever needs rows drains first; any number of processes may, one transaction at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from tracelib.store import schema
+from tracelib.store.batch import Batch, many
+from tracelib.store.blobs import Blobs
+from tracelib.store.database import Database
+from tracelib.store.failpoints import reach
+from tracelib.store.recorder import SLOT
+from tracelib.store.registry import Registry
+from tracelib.store.segments import Running, Segment, segments, tables
+
+AT_ONCE = 1 << 20
+"""Bytes of journal that go into one transaction: about a thousand calls."""
+DRAINING = 0x647261696E  # "drain"
+
+
+@dataclass
+class Drained:
+    """What a round of draining moved; `damaged` records could not be read and are skipped."""
+
+    records: int = 0
+    damaged: int = 0
+
+
+class Drain:
+    """Moves records from a journal's folder into a database."""
+
+    def __init__(self, database: Database, blobs: Blobs, folder: Path) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.folder = folder
+        self._registry = Registry()
+
+    def all(self) -> Drained:
+        """Move all that is there now. Raises StoreError when the database cannot be written."""
+        drained = Drained()
+        for segment in segments(self.folder):
+            while self._some(segment, drained):
+                pass
+        self._running()
+        return drained
+
+    def _some(self, segment: Segment, drained: Drained) -> bool:
+        """Move one transaction's worth; False when there is no more for now."""
+        try:
+            with self.database.writing() as connection:
+                in_turn(self.database, connection)
+                start = _position(connection, segment.name)
+                batch = segment.read(start, AT_ONCE)
+                if batch.records:
+                    Batch(connection, self.blobs, self._registry).write(batch.records)
+                reach("drain written")
+                if batch.offset > start:
+                    _move(connection, segment.name, batch.offset)
+                reach("drain moved")
+        except BaseException:
+            self._registry.clear()  # it holds numbers of rows that were rolled back
+            raise
+        reach("drain committed")
+        drained.records += len(batch.records)
+        drained.damaged += batch.damaged
+        if not segment.finished(batch.offset):
+            return bool(batch.records)
+        segment.remove()
+        reach("drain removed")
+        with self.database.writing() as connection:
+            connection.execute(delete(schema.position).where(schema.position.c.segment == segment.name))
+        return False
+
+    def _running(self) -> None:
+        """Show the calls that run now, and give those whose process died a row of their own."""
+        found = [(table, table.alive(), table.running()) for table in tables(self.folder)]
+        if not found and not self._shown():
+            return
+        with self.database.writing() as connection:
+            in_turn(self.database, connection)
+            connection.execute(delete(schema.pending))
+            for _, alive, calls in found:
+                rows = [_read(call) for call in calls]
+                if alive:
+                    _show(connection, rows)
+                else:
+                    self._interrupted(connection, rows)
+        reach("drain interrupted")
+        for table, alive, _ in found:
+            if not alive:
+                table.remove()
+
+    def _shown(self) -> bool:
+        with self.database.reading() as connection:
+            return connection.execute(select(schema.pending.c.id).limit(1)).first() is not None
+
+    def _interrupted(self, connection: Connection, rows: Sequence[_Slot]) -> None:
+        """Calls that had begun when their process died; one that was written before it died stays as it is."""
+        for row in rows:
+            known = connection.execute(select(schema.call.c.n).where(schema.call.c.id == row.id)).first()
+            if known is not None:
+                continue
+            Batch(connection, self.blobs, self._registry).interrupted(row.id, row.key, row.start_ns)
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """A running call as its process noted it."""
+
+    id: bytes
+    key: str
+    start_ns: int
+    pid: int
+
+
+def _read(call: Running) -> _Slot:
+    id, start_ns = SLOT.unpack_from(call.payload)
+    return _Slot(id, call.payload[SLOT.size :].decode("utf-8", "replace"), start_ns, call.pid)
+
+
+def _show(connection: Connection, rows: Sequence[_Slot]) -> None:
+    now = time.time_ns()
+    many(connection, schema.pending, [(row.id, row.key, row.start_ns, row.pid, now) for row in rows])
+
+
+def in_turn(database: Database, connection: Connection) -> None:
+    """One drain at a time: SQLite's write lock does it, PostgreSQL is asked."""
+    if not database.is_sqlite:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({DRAINING})")
+
+
+def _position(connection: Connection, segment: str) -> int:
+    column = schema.position.c.bytes
+    found = connection.execute(select(column).where(schema.position.c.segment == segment)).scalar()
+    return found or 0
+
+
+def _move(connection: Connection, segment: str, offset: int) -> None:
+    where = schema.position.c.segment == segment
+    moved = connection.execute(update(schema.position).where(where).values(bytes=offset)).rowcount
+    if not moved:
+        connection.execute(insert(schema.position).values(segment=segment, bytes=offset))

@@ -1,0 +1,71 @@
+"""The history of parameters as it is recorded: the values they began with and every change of them."""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from tracelib.graph.parameter import Parameter
+from tracelib.graph.tracing import Update
+from tracelib.store.encoding import Encoder
+
+REMEMBERED = 10_000
+
+FIRST_SEEN = "first seen"
+"""The reason that begins a history."""
+
+Write = Callable[[dict[str, Any]], None]
+
+
+class ParameterLog:
+    """Tells a parameter's value when a call first reads it, and every change."""
+
+    def __init__(self, encoder: Encoder, write: Write) -> None:
+        self._encoder = encoder
+        self._write = write
+        self._begun: dict[int, weakref.ref[Parameter[Any]]] = {}
+
+    def forget(self) -> None:
+        """Begin all histories anew: a forked child is a session of its own."""
+        self._begun = {}
+
+    def seen(self, parameter: Parameter[Any], value: Any) -> None:
+        """A call read the parameter; a value that is only bound here and now begins no history."""
+        known = self._begun.get(id(parameter))
+        if (known is not None and known() is parameter) or value is not parameter._own:
+            return
+        if len(self._begun) > REMEMBERED:
+            self._begun.clear()
+        self._begun[id(parameter)] = weakref.ref(parameter)
+        self._tell(parameter, None, value, FIRST_SEEN, "")
+
+    def updated(self, update: Update) -> None:
+        """Keep a change: old, new, because, by whom."""
+        self._begun[id(update.parameter)] = weakref.ref(update.parameter)
+        self._tell(update.parameter, self._encoder.encode(update.old), update.new, update.because, update.by)
+
+    def _tell(self, parameter: Parameter[Any], old: bytes | None, new: Any, because: str, by: str) -> None:
+        written = self._encoder.encode(new)
+        self._write(
+            {
+                **named(parameter),
+                "description": parameter._description,
+                "constraint": None if parameter._constraint is None else str(parameter._constraint),
+                "old": None if old is None else old.decode(),
+                "new": written.decode(),
+                "digest": hashlib.sha256(written).hexdigest(),
+                "because": because,
+                "by": by,
+            }
+        )
+
+
+def named(parameter: Parameter[Any]) -> dict[str, Any]:
+    """How a store knows a parameter: its program and its path in it."""
+    return {
+        "program": getattr(parameter, "_program", None) or "",
+        "path": parameter._path or parameter._name or parameter.name,
+        "is_code": parameter.is_code,
+    }

@@ -1,0 +1,494 @@
+"""Hears what is recorded and appends it to the journal before the call returns to the user.
+
+Nothing here knows a database. The path of a call is kept short on purpose: what can be made once per
+function is kept in `_Function`, and JSON is joined rather than built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json as dumps
+
+from tracelib import __version__
+from tracelib.graph.arguments import Written
+from tracelib.graph.node import ExceptionNode, Node, Packed, Result, TextResult, is_node, operands
+from tracelib.graph.operator import CODE, Operator
+from tracelib.graph.tracing import WALL, Frame, Update, new_id
+from tracelib.redaction import Redactor, is_secret_name
+from tracelib.store.encoding import Encoder
+from tracelib.store.journal import Journal
+from tracelib.store.lineage import Lineage
+from tracelib.store.parameters import ParameterLog
+from tracelib.store.records import (
+    BLOB,
+    CALL,
+    EVENT,
+    FACTS,
+    FEEDBACK,
+    MESSAGE,
+    RUN,
+    SESSION,
+    UPDATE,
+    VERSION,
+    packed,
+    packed_call,
+)
+from tracelib.store.schema import FAILED, RETURNED
+from tracelib.versioning import Version, version_of
+
+if TYPE_CHECKING:
+    from tracelib.graph.call import Call
+
+RETURNED_WELL = f"{RETURNED},null"
+NO_LINKS = "[],[],{}"
+"""Edges, blobs and facts of a call that has none."""
+PLAIN_RESULTS = (Result, TextResult)
+SHORT = 64 << 10
+"""Characters of a string that is written without a look at how much there is."""
+BIG = 1 << 63
+LARGE = 2_048
+"""Bytes of JSON above which a value that the graph section needs is kept as a blob of its own."""
+PREFIX = 200
+"""Bytes of a big value that stay beside the reference to it."""
+FUNCTIONS_AT_ONCE = 10_000
+REMEMBERED_BLOBS = 4_096
+
+quoted = json.dumps
+SLOT = struct.Struct(">16sQ")
+"""A running call in the journal's table: its id and start (unix nanoseconds); its function's key follows."""
+RUNNING = 100
+"""Bytes of the key that fit."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is kept, and how: `capture` is full, hash or none; `redact` is the user's own hook."""
+
+    capture: str = "full"
+    redact: Callable[[str], str] | None = None
+    run: Callable[[], str | None] = field(default=lambda: None)
+
+
+class _Note:
+    """What the recorder keeps on the frame of a call."""
+
+    __slots__ = ("keeper", "parent", "session", "slot", "start_ns", "text", "trace")
+
+    def __init__(self, keeper: Recorder, frame: Frame, text: str, start_ns: int, slot: int) -> None:
+        outer = _caller(frame)
+        if outer is None:
+            self.parent, self.trace = None, text
+        else:
+            before = getattr(outer, "note", None)
+            self.parent = _hex(outer)
+            self.trace = self.parent if before is None else before.trace
+        self.keeper = keeper
+        self.session = keeper.session
+        self.text = text
+        self.start_ns = start_ns
+        self.slot = slot
+
+
+class _Told:
+    """What is told of one call beside its ids and clocks: columns of its head, and its sections as JSON."""
+
+    __slots__ = ("error", "graph", "inputs", "links", "output", "request", "status")
+
+    def __init__(self, inputs: bytes, output: bytes = b"") -> None:
+        self.status = RETURNED_WELL
+        self.links = NO_LINKS
+        self.inputs = inputs
+        self.output = output
+        self.error = self.graph = self.request = b""
+
+
+class _Function:
+    """What is the same for every call of an operator."""
+
+    __slots__ = ("capture", "fn", "full", "names", "op", "plain", "running", "version", "version_text")
+
+    def __init__(self, op: Operator, default: str) -> None:
+        self.op = op
+        self.capture = op.capture or default
+        self.full = self.capture == "full"
+        self.plain = self.full and not op.receiver and not any(map(is_secret_name, _parameters(op)))
+        self.version_text = "null"
+        self.names = f"{quoted(op.key)},{quoted(op.name)},{quoted(op.kind)}"
+        self.running = op.key.encode("utf-8", "replace")[:RUNNING]
+        self.fn: Any = op.fn
+        self.version: Version | None = None
+
+
+class Recorder:
+    """A Listener that writes one process's records; threads and tasks call it at once."""
+
+    def __init__(self, journal: Journal, settings: Settings | None = None) -> None:
+        self.journal = journal
+        self.settings = settings or Settings()
+        self.redactor = Redactor(self.settings.redact)
+        self.encoder = Encoder(self.redactor)
+        self.on_version: Callable[[Version, Operator], None] = lambda version, op: None
+        self._lineage = Lineage(self._recorded)
+        self.parameters = ParameterLog(self.encoder, lambda values: self.write(UPDATE, values))
+        self._latest = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start a session: at once, and again in a forked child."""
+        self._pid = os.getpid()
+        self.session = f"{new_id(time.time()):032x}"
+        self._versions: dict[tuple[str, str], bool] = {}
+        self._blobs: dict[str, bool] = {}
+        self._states: dict[tuple[str, str], bytes] = {}
+        self.parameters.forget()
+        self._functions: dict[int, _Function] = {}
+        self._told = False
+
+    def _tell_session(self) -> None:
+        """Nothing is written before there is something to tell."""
+        if not self._told:
+            self._told = True
+            self.journal.append(SESSION, packed(_session(self.session)))
+
+    def call_started(self, frame: Frame) -> None:
+        """Give the call its id and show it as running."""
+        start_ns = time.time_ns()
+        made = self._id(start_ns)
+        frame._id = made
+        text = f"{made:032x}"
+        known = self._function(frame.op)
+        slot = self.journal.start(SLOT.pack(made.to_bytes(16, "big"), start_ns) + known.running)
+        frame.note = _Note(self, frame, text, start_ns, slot)
+
+    def call_finished(self, call: Call) -> None:
+        """Write the call: on return it survives the death of this process."""
+        made, frame = call.node, call.frame
+        if self._pid != os.getpid():
+            self._begin()
+        note: _Note | None = getattr(frame, "note", None)
+        if note is None or note.session != self.session:
+            note = self._late_note(frame)
+        known = self._function(made._op)
+        version = self._version(known, made)
+        told = self._plain(made, frame, known) or self._whole(made, frame, known, note.text)
+        state = self._state(version) if version is not None and version.state and known.full else b""
+        parent = "null" if note.parent is None else f'"{note.parent}"'
+        run = self.settings.run()
+        head = (
+            f'["{self.session}","{note.text}","{note.trace}",{parent},{known.names},'
+            f"{known.version_text},{'null' if run is None else quoted(run)},{told.status},"
+            f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{told.links}]"
+        )
+        sections = (told.inputs, told.output, told.error, told.graph, state, told.request)
+        self.journal.append(CALL, packed_call(head.encode(), sections))
+        if note.slot >= 0:
+            self.journal.end(note.slot)
+
+    def _plain(self, made: Node[Any], frame: Frame, known: _Function) -> _Told | None:
+        """What is told of a call whose values are all plain, as of most; None for any other."""
+        args = made._args
+        if not (known.plain and made._extra is None and type(made) in PLAIN_RESULTS):
+            return None
+        value = made._data
+        for one in (*args, value):
+            kind = type(one)
+            if kind is str:
+                if len(one) > SHORT:
+                    return None
+            elif not (one is None or kind is bool or (kind is int and -BIG < one < BIG)):
+                return None
+        if getattr(frame, "facts", None) is not None:
+            return None
+        names = known.op.input_names(len(args))
+        inputs, output = dumps(dict(zip(names, args, strict=True))), dumps(value)
+        if self.redactor.suspicious((inputs + output).decode()):
+            return None
+        return _Told(inputs, output)
+
+    def _whole(self, made: Node[Any], frame: Frame, known: _Function, id: str) -> _Told:
+        """What is told of any call."""
+        told = _Told(self._inputs(made, frame, known))
+        if type(made) is ExceptionNode:
+            told.status = f"{FAILED},{quoted(type(made.exception).__name__)}"
+            told.error = self._error(made) if known.full else b""
+        elif known.capture != "none":
+            told.output = self._value(made._data, known.capture)
+        values = _SectionValues(self, known.full)
+        found = self._lineage.of(made, id, values)
+        edges: list[Any] = []
+        if found is not None:
+            section, slots = found
+            edges = [*slots.items()]
+            told.graph = self.encoder.dumps(section)
+        facts, told.request = self._facts(frame, known.full)
+        told.links = f"{quoted(edges)},{quoted(values.blobs)},{facts}"
+        return told
+
+    def parameter_updated(self, update: Update) -> None:
+        """Keep a change of a parameter: old, new, because, by whom."""
+        self.parameters.updated(update)
+
+    def event(self, name: str, data: dict[str, Any]) -> None:
+        """Keep a named event, such as a candidate's score or feedback that was carried back."""
+        if name == "feedback":
+            self._feedback(data)
+            return
+        shown = self.encoder.encode({key: value for key, value in data.items() if not is_node(value)})
+        self.write(EVENT, {"name": name, "data": shown.decode()})
+
+    def write(self, kind: int, values: dict[str, Any]) -> None:
+        """Append any record but a call, with the session, the run and the time."""
+        if self._pid != os.getpid():
+            self._begin()
+        self._tell_session()
+        stamped = {"session": self.session, "run": self.settings.run(), "time_ns": time.time_ns(), **values}
+        self.journal.append(kind, packed(stamped))
+
+    def blob(self, data: bytes) -> str:
+        """Keep bytes by their hash, once."""
+        found = hashlib.sha256(data).hexdigest()
+        if found not in self._blobs:
+            if len(self._blobs) > REMEMBERED_BLOBS:
+                self._blobs.clear()
+            self.journal.append(BLOB, data)
+            self._blobs[found] = True
+        return found
+
+    def say(self, version: Version, text: str, by: str) -> None:
+        """Keep a version's commit message that was written after it."""
+        self.write(MESSAGE, {"name": version.name, "hash": version.hash, "text": text, "by": by})
+
+    def run_changed(self, values: dict[str, Any]) -> None:
+        """Keep the beginning or the end of a run."""
+        self.write(RUN, values)
+
+    def _id(self, start_ns: int) -> int:
+        """An id that sorts after the last one, also when the clock was set back."""
+        seconds = start_ns / 1e9
+        if seconds < self._latest:
+            seconds = self._latest
+        self._latest = seconds
+        return new_id(seconds)
+
+    def _late_note(self, frame: Frame) -> _Note:
+        """For a call that was running when recording began, or when this process was forked from another."""
+        before = getattr(frame, "note", None)
+        start_ns = int((frame.start + WALL) * 1e9) if before is None else before.start_ns
+        if before is not None or frame._id is None:
+            frame._id = self._id(start_ns)
+        text = _hex(frame)
+        frame.note = made = _Note(self, frame, text, start_ns, -1)
+        return made
+
+    def _recorded(self, frame: Frame | None) -> str | None:
+        """The id of a call that this recorder has written; None for any other."""
+        note = getattr(frame, "note", None)
+        return note.text if note is not None and note.keeper is self else None
+
+    def _function(self, op: Operator | None) -> _Function:
+        assert op is not None
+        found = self._functions.get(id(op))
+        if found is None or found.op is not op:
+            if len(self._functions) > FUNCTIONS_AT_ONCE:
+                self._functions.clear()
+            found = self._functions[id(op)] = _Function(op, self.settings.capture)
+            self._tell_session()
+        return found
+
+    def _version(self, known: _Function, made: Node[Any]) -> Version | None:
+        """The version of the code that ran: the user's own, or what a parameter held."""
+        fn = known.fn
+        if fn is None:
+            return None
+        last = made._args[-1] if made._args else None
+        if is_node(last) and last._parameter is not None and last._parameter.is_code:
+            fn = last._parameter._code.function(last._data)
+        version = version_of(fn)
+        if version is known.version:
+            return version
+        known.version = version
+        known.version_text = quoted(version.hash)
+        key = known.op.key, version.hash
+        if key not in self._versions:
+            self._versions[key] = True
+            self.write(VERSION, self._described(version, known.op))
+            self.on_version(version, known.op)
+        return version
+
+    def _described(self, version: Version, op: Operator) -> dict[str, Any]:
+        params = getattr(op.fn, "api_params", None) or getattr(op, "api_params", None) or {}
+        return {
+            "key": op.key,
+            "name": op.name,
+            "kind": op.kind,
+            "description": op.description,
+            "closure": version.to_json(),
+            "api_params": json.loads(self.encoder.encode(params)),
+        }
+
+    def _inputs(self, made: Node[Any], frame: Frame, known: _Function) -> bytes:
+        """The arguments as the body got them, as a JSON object by name."""
+        if known.capture == "none":
+            return b"{}"
+        given = _given(frame)
+        passed = {name: _plain(kept) for name, kept in operands(made) if name != CODE and name not in given}
+        if known.op.receiver and made._args:
+            passed.pop(next(iter(passed)), None)
+        if known.capture == "hash":
+            digests = {name: self._digest(self.encoder.encode(value)) for name, value in passed.items()}
+            return _joined({**digests, **{name: self._digest(value) for name, value in given.items()}})
+        if not given:
+            return self.encoder.encode(passed)
+        order = [name for name, _ in operands(made) if name in passed or name in given]
+        return _joined({name: given.get(name) or self.encoder.encode(passed[name]) for name in order})
+
+    def _value(self, value: Any, capture: str) -> bytes:
+        encoded = self.encoder.encode(value)
+        return encoded if capture == "full" else self._digest(encoded)
+
+    def _digest(self, encoded: bytes) -> bytes:
+        """What is kept of a value of which only a digest is wanted."""
+        shown = {"$": "digest", "sha256": hashlib.sha256(encoded).hexdigest(), "size": len(encoded)}
+        return quoted(shown).encode()
+
+    def _error(self, made: ExceptionNode) -> bytes:
+        error = made.exception
+        kind = type(error)
+        return self.encoder.encode(
+            {
+                "type": f"{kind.__module__}:{kind.__qualname__}",
+                "message": _message(error),
+                "text": made._data,
+            }
+        )
+
+    def _facts(self, frame: Frame, full: bool) -> tuple[str, bytes]:
+        """What was said of the call by `annotate`: columns of a model's call, and what was sent to it."""
+        said = getattr(frame, "facts", None)
+        if said is None:
+            return "{}", b""
+        columns = {name: said[name] for name in FACTS if said.get(name) is not None}
+        request = said.get("request")
+        return quoted(columns), self.encoder.encode(request) if full and request is not None else b""
+
+    def _state(self, version: Version) -> bytes:
+        """The values of the mutable globals that the function reads, where they changed since last told."""
+        changed = {}
+        for name, value in _state_of(version):
+            encoded = self.encoder.encode(value)
+            key = version.name, name
+            if self._states.get(key) != encoded:
+                self._states[key] = encoded
+                changed[name] = encoded
+        return _joined(changed) if changed else b""
+
+    def _feedback(self, data: dict[str, Any]) -> None:
+        """Feedback that was carried back from a call's result, kept with that call."""
+        made = data.get("output")
+        call = None if made is None else self._recorded(made._frame)
+        if call is not None:
+            said = data["feedback"]
+            text = self.redactor.text(said.text)
+            self.write(FEEDBACK, {"target": call, "text": text, "score": said.score})
+
+
+class _SectionValues:
+    """The values in the graph section of one call."""
+
+    def __init__(self, recorder: Recorder, full: bool) -> None:
+        self.blobs: list[str] = []
+        self._recorder = recorder
+        self._full = full
+
+    def kept(self, value: Any) -> Any:
+        if not self._full:
+            return None
+        encoded = self._recorder.encoder.encode(value)
+        if len(encoded) <= LARGE:
+            return json.loads(encoded)
+        found = self._recorder.blob(encoded)
+        self.blobs.append(found)
+        prefix = encoded[:PREFIX].decode("utf-8", "ignore")
+        return {"$": "blob", "hash": found, "size": len(encoded), "prefix": prefix}
+
+    def seen(self, parameter: Any, value: Any) -> None:
+        self._recorder.parameters.seen(parameter, value)
+
+
+def _joined(values: dict[str, bytes]) -> bytes:
+    """JSON values by name as one object."""
+    return (
+        b"{" + b",".join(b"%s:%s" % (quoted(name).encode(), value) for name, value in values.items()) + b"}"
+    )
+
+
+def _caller(frame: Frame) -> Frame | None:
+    """The frame of the call that a call was made within; branches of threads are passed over."""
+    outer = frame.caller
+    while outer is not None and outer.op is None:
+        outer = outer.caller
+    return outer
+
+
+def _parameters(op: Operator) -> tuple[str, ...]:
+    """Every name that an argument of an operator can have; of `**kwargs` they are known per call only."""
+    code = getattr(op.fn, "__code__", None)
+    return () if code is None else code.co_varnames
+
+
+def _hex(frame: Frame) -> str:
+    """The id of a frame as the records have it, drawn now if it has none."""
+    if frame._id is None:
+        return frame.id.replace("-", "")
+    return f"{frame._id:032x}"
+
+
+def _plain(kept: Any) -> Any:
+    if is_node(kept):
+        return kept._data
+    return kept.plain if type(kept) is Packed else kept
+
+
+def _given(frame: Frame) -> dict[str, bytes]:
+    """The arguments that were written down before the body ran, which may have changed them since."""
+    watch = getattr(frame, "given", None)
+    if not watch:
+        return {}
+    return {name: before for name, _, before, _ in watch if type(before) is Written}
+
+
+def _state_of(version: Version) -> Iterator[tuple[str, Any]]:
+    """The values that the code's mutable globals have now, by name."""
+    for module, name in version.state:
+        found = sys.modules.get(module)
+        if found is not None and name in vars(found):
+            yield name, vars(found)[name]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # a user's __str__; the call is recorded all the same
+        return f"<{type(error).__name__} whose __str__ raised {type(broken).__name__}>"
+
+
+def _session(session: str) -> dict[str, Any]:
+    return {
+        "session": session,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+        "tracelib": __version__,
+        "time_ns": time.time_ns(),
+    }
