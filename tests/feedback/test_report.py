@@ -156,7 +156,7 @@ def test_a_rule_passed_nothing() -> None:
 
 def test_the_first_call_after_a_read_alone_is_suspected() -> None:
     p = trace.node("p", name="p", trainable=True)
-    text = f"{p}"
+    text = f"Be {p}"
     first = ask(text)
     second = ask("x")
     assert reason(first, p).startswith("detached")
@@ -166,7 +166,7 @@ def test_the_first_call_after_a_read_alone_is_suspected() -> None:
 def test_with_nobody_reached_the_report_hints_at_what_plain_code_read() -> None:
     p = trace.node("p", name="p", trainable=True)
     with pytest.warns(UnreachedWarning, match="possible dependency"):
-        report = ask(f"{p}").backward("said")
+        report = ask(f"Be {p}").backward("said")
     assert "feedback reached nobody" in str(report)
     assert "possible dependency" in str(report)
 

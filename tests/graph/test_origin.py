@@ -338,7 +338,9 @@ def test_values_without_a_record_have_an_empty_origin() -> None:
 def test_numbers_and_objects_have_an_origin_too() -> None:
     number = trace.bundle(lambda: 4, name="number")()
     thing = trace.bundle(lambda: {"a": [1, 2]}, name="thing")()
-    for value in (number + 1, 1 + number, -number, round(number / 3, 2), number > 2):
+    for value in (number + 1, 1 + number, -number, round(number / 3, 2), number > 2, str(number)):
+        assert trace.origin(value).ids == ids(number)
+    for value in (f"{number}", f"{number:>9.2f}", format(number), "{}".format(number)):  # noqa: UP032
         assert trace.origin(value).ids == ids(number)
     assert trace.origin(thing["a"][0] + number).ids == ids(number, thing)
     assert trace.origin([number, {"x": thing}]).ids == ids(number, thing)

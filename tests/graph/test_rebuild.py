@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import copy
 import dataclasses
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -602,3 +604,16 @@ def test_a_long_chain_is_described_and_rebuilt_without_recursion() -> None:
 def test_deep_calls_are_described_and_rebuilt_without_recursion() -> None:
     out = nested_calls(300)
     assert callers(trace.Graph.behind(rebuilt(behind(out)))) == callers(trace.Graph.behind(out))
+
+
+def test_a_rebuilt_graph_is_freed_with_its_output() -> None:
+    out = rebuilt(behind(agent(trace.node("q"))))
+    inner = weakref.ref(out.parents[-1])
+    parameter = weakref.ref(trace.Graph.behind(out).parameters[0])
+    gc.disable()
+    try:
+        del out
+        assert inner() is None
+        assert parameter() is None
+    finally:
+        gc.enable()

@@ -330,9 +330,12 @@ def as_text(self: Any) -> str:
     return record(str(self._data), (self,), BUILTIN["str"])  # type: ignore[return-value]
 
 
-def formatted(self: Any, spec: str) -> str:
+def formatted(self: Any, spec: Any = "", /) -> str:
+    """`format(node)`: between calls a Text that remembers the node, as long as it stands alone."""
     heard("read", self)
-    return format(self._data, spec)
+    kept, given = seen(spec)
+    value = format(self._data, given)
+    return value if here.get() is not None else record(value, (self, kept), BUILTIN["formatted"])  # type: ignore[return-value]
 
 
 def awaited(self: Any) -> Generator[Any, Any, Any]:
@@ -445,6 +448,7 @@ builtin("ne", operator.ne, "x", "y")
 builtin("item", lambda x, index: next(v for i, v in enumerate(x) if i == index), "x", "index")
 builtin("getattr", getattr, "x", "name")
 builtin("str", str, "x")
+builtin("formatted", format, "x", "spec")
 builtin("await", lambda awaitable: awaitable, "x")
 builtin("enter", lambda manager: manager.__enter__(), "x")
 

@@ -9,7 +9,7 @@ from typing import Any
 from tracelib.graph.call import Call, call_of
 from tracelib.graph.containers import nodes_of, seen
 from tracelib.graph.graph import by_creation
-from tracelib.graph.node import Node
+from tracelib.graph.node import ATOMS, Node
 from tracelib.graph.operator import BUILTIN
 from tracelib.graph.parameter import Parameter
 
@@ -70,8 +70,10 @@ def origin_trace(made: Node[Any]) -> frozenset[str]:
 
 def _is_call(made: Node[Any]) -> bool:
     """Whether a node is what a call gave; an operation of Python that failed has a clock, too."""
+    if made._start is None:
+        return False
     op = made._op
-    return op is not None and made._start is not None and BUILTIN.get(op.name) is not op
+    return op is not None and BUILTIN.get(op.name) is not op
 
 
 def _is_model_call(made: Node[Any]) -> bool:
@@ -98,13 +100,12 @@ def _nearest(
     return sorted(found, key=by_creation), sorted(leaves, key=by_creation)
 
 
-def _sources(made: Node[Any]) -> Iterator[Node[Any]]:
+def _sources(made: Node[Any]) -> list[Node[Any]]:
     """What a value was made from; what only a branch looked at is none of it."""
-    for kept in made._args:
-        yield from nodes_of(kept)
-    for kind, source in made._extra.edges if made._extra is not None else ():
-        if kind != "control":
-            yield source
+    found = [source for kept in made._args if type(kept) not in ATOMS for source in nodes_of(kept)]
+    if made._extra is not None:
+        found += [source for kind, source in made._extra.edges if kind != "control"]
+    return found
 
 
 def _read_before(calls: list[Node[Any]]) -> Iterator[Node[Any]]:

@@ -13,8 +13,8 @@ from tracelib.graph.containers import nodes_of, plain, seen
 from tracelib.graph.failure import failed_operation, root_of
 from tracelib.graph.node import ATOMS, Node, Text, record
 from tracelib.graph.operator import BUILTIN, Operator, builtin
-from tracelib.graph.operators import binary, operate, reflected
-from tracelib.graph.tracing import heard, here
+from tracelib.graph.operators import binary, formatted, operate, reflected
+from tracelib.graph.tracing import heard
 
 GIVING_TEXT = (
     "capitalize", "casefold", "center", "expandtabs", "format", "format_map", "join", "ljust", "lower",
@@ -27,8 +27,6 @@ ASKING = (
     "endswith", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower",
     "isnumeric", "isprintable", "isspace", "istitle", "isupper", "startswith",
 )  # fmt: skip
-
-FORMATTED = builtin("formatted", format, "x", "spec")
 
 Method = Callable[..., Any]
 
@@ -103,17 +101,15 @@ def as_literal(self: Text) -> str:
     return repr(self._data)
 
 
-def formatted(self: Text, spec: Any = "", /) -> str:
+def formatted_text(self: Text, spec: Any = "", /) -> str:
     """The text itself where nothing is to be done: `f"{text}"` and `"{}".format(text)` know their origin.
 
     It counts as a read all the same, since of a text among other letters nothing else is left.
     """
-    heard("read", self)
-    kept, given = seen(spec)
-    if given == "":
+    if type(spec) in ATOMS and not spec:
+        heard("read", self)
         return self
-    value = format(self._data, given)
-    return value if here.get() is not None else record(value, (self, kept), FORMATTED)  # type: ignore[return-value]
+    return formatted(self, spec)
 
 
 def translation(*args: Any) -> Any:
@@ -146,7 +142,7 @@ def install() -> None:
     _set("__rmod__", reflected(BUILTIN["mod"], lambda x, y: x % y))
     _set("__str__", as_text)
     _set("__repr__", as_literal)
-    _set("__format__", formatted)
+    _set("__format__", formatted_text)
     _set("__iter__", characters)
     _set("__hash__", str.__hash__)
 
