@@ -206,7 +206,7 @@ class Start(Restful):
                 f'{value!r} is no time: write "2026-11-01", "2026-11-01T14:30" (UTC) or an age: "-2h", "-7d"'
             ) from None
         aware = read if read.tzinfo else read.replace(tzinfo=UTC)
-        return (aware - EPOCH) // timedelta(microseconds=1) * 1_000
+        return max(-MOST, min(MOST, (aware - EPOCH) // timedelta(microseconds=1) * 1_000))
 
 
 @dataclass(frozen=True)

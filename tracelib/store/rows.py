@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from tracelib.versioning import Version
 
 NANO = 1_000_000_000
 
@@ -39,8 +42,13 @@ class StoredVersion:
     aliases: tuple[str, ...] = ()
     closure: str = field(default="", repr=False)  # Version.to_json()
 
+    @property
+    def whole(self) -> Version:
+        """The version with every part of its closure, to be compared with another."""
+        return Version.from_json(json.loads(self.closure))
+
     def to_json(self) -> dict[str, Any]:
-        return _json(self)
+        return _object(self)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class StoredCall:
     request: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return _json(self)
+        return _object(self)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class StoredUpdate:
     number: int = 0  # the state of the program that it led to, from 1
 
     def to_json(self) -> dict[str, Any]:
-        return _json(self)
+        return _object(self)
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,89 @@ class StoredFeedback:
     at: datetime
 
     def to_json(self) -> dict[str, Any]:
-        return _json(self)
+        return _object(self)
+
+
+@dataclass(frozen=True)
+class StoredFunction:
+    """A recorded function: how many versions and calls of it there are, and how many calls failed."""
+
+    key: str  # module:qualname
+    name: str
+    kind: str
+    versions: int
+    calls: int
+    failed: int
+    last: datetime | None  # start of the newest call
+
+    @property
+    def error_share(self) -> float:
+        """Of 0 to 1."""
+        return self.failed / self.calls if self.calls else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return _object(self) | {"id": self.key, "error_share": self.error_share}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A value of `source` that `target` used: as the input of a name, or as read, within, control."""
+
+    source: str
+    target: str
+    slot: str
+    call: StoredCall | None  # at the other end; None when it is not stored
+
+    def to_json(self) -> dict[str, Any]:
+        return _object(self)
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One execution of a program or experiment; `end` is None while it runs, `cost` is in dollars."""
+
+    id: str
+    name: str
+    config: Any
+    status: str
+    error: str | None
+    start: datetime
+    end: datetime | None
+    calls: int
+    tokens: int
+    cost: float | None
+    tags: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return _object(self)
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """Something that was told by name while a program ran."""
+
+    id: int
+    at: datetime
+    name: str
+    data: Any
+    run: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return _object(self)
+
+
+@dataclass(frozen=True)
+class StoredPending:
+    """A call that had begun and not ended when its process was last looked at."""
+
+    id: str
+    name: str
+    start: datetime
+    pid: int
+    seen: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        return _object(self)
 
 
 def shown_id(raw: bytes | None) -> str | None:
@@ -136,6 +226,11 @@ def raw_id(shown: str) -> bytes:
 def moment(nanoseconds: int) -> datetime:
     """UTC time of unix nanoseconds."""
     return datetime.fromtimestamp(nanoseconds / NANO, UTC)
+
+
+def _object(row: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = _json(row)
+    return shown
 
 
 def _json(value: Any) -> Any:

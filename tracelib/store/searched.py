@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,11 +22,9 @@ from tracelib.store.engines import (
     small,
     starts,
 )
+from tracelib.store.opened import BLOB, compact
 from tracelib.store.operands import Misuse, Restful, encodable
 from tracelib.store.schema import call, payload
-
-BLOB = '{"$":"blob",'
-"""How the JSON of a reference to a blob begins."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,6 @@ def _forms(value: Any) -> list[str]:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
         forms = [compact(int(value)), compact(float(value))]
     return forms
-
-
-def compact(value: Any) -> str:
-    """JSON as values are stored."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _kept(column: ColumnElement[str]) -> ColumnElement[str]:
