@@ -21,7 +21,8 @@ from journalling import Acknowledged, check, drained, finish, numbers, payload, 
 
 from tracelib.errors import StoreWarning
 from tracelib.store.frames import SEGMENT_MAGIC, SLOT_PAYLOAD, SLOTS
-from tracelib.store.journal import KEPT_BYTES, Journal
+from tracelib.store.journal import Journal
+from tracelib.store.kept import KEPT_BYTES
 from tracelib.store.mapped import Folder
 from tracelib.store.segments import Segment, running, segments, sweep, tables
 

@@ -6,8 +6,7 @@ lock. Others read the files (segments.py) and drain them. Knows nothing of what 
 
 from __future__ import annotations
 
-import _thread
-import errno
+import contextlib
 import functools
 import logging
 import os
@@ -16,10 +15,11 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from zlib import crc32
 
 from tracelib.errors import StoreWarning
@@ -31,21 +31,17 @@ from tracelib.store.frames import (
     HEAD_BYTES,
     LARGEST,
     OPEN,
-    SEGMENT_MAGIC,
     STATE_AT,
     checksum,
     padded,
     scan,
 )
+from tracelib.store.kept import KEPT_BYTES, Kept
 from tracelib.store.mapped import Folder, Mapped
 from tracelib.store.running import RunningTable
+from tracelib.store.supply import Supply
 
-SUFFIX = ".journal"
 SEGMENT_BYTES = 4 << 20
-SMALLEST_BYTES = 64 << 10
-"""The size of a segment on a disk that has no room for a whole one."""
-KEPT_BYTES = 64 << 20
-"""How much is kept in memory while nothing can be written."""
 RETRY_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 """How often the owner looks whether his file is still where he made it."""
@@ -55,7 +51,6 @@ RECORD_POINTS = ("record reserving", "record reserved", "record headed", "record
 
 Durability = Literal["normal", "fsync"]
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _pack = FRAME.pack_into
 _SMALL = 5120  # bytes that crc32 sums without letting go of the interpreter lock
 _log = logging.getLogger(__name__)
@@ -79,29 +74,22 @@ class Status:
     durability: Durability
 
 
-class Kept:
-    """Records in memory, oldest first, while the folder cannot be written; what finds no room is lost."""
+class Frame(NamedTuple):
+    """A record as it lies in a segment."""
 
-    def __init__(self) -> None:
-        self.records: deque[tuple[int, bytes]] = deque()
-        self.bytes = 0
-        self.lost = 0
+    size: int
+    kind: int
+    crc: int
+    payload: bytes
 
-    def add(self, kind: int, payload: bytes) -> None:
-        if self.bytes + len(payload) > KEPT_BYTES or len(payload) > LARGEST:
-            self.lost += 1
-            return
-        self.bytes += len(payload)
-        self.records.append((kind, payload))
-
-    def take(self) -> tuple[int, bytes]:
-        record = self.records.popleft()
-        self.bytes -= len(record[1])
-        return record
-
-    def put_back(self, record: tuple[int, bytes]) -> None:
-        self.bytes += len(record[1])
-        self.records.appendleft(record)
+    def write(self, into: mmap, at: int) -> None:
+        reach("record reserved")
+        _pack(into, at, self.size, self.kind, OPEN, 0, self.crc)
+        reach("record headed")
+        into[at + FRAME_BYTES : at + self.size] = self.payload
+        reach("record written")
+        into[at + STATE_AT] = COMMITTED
+        reach("record committed")
 
 
 class Nothing:
@@ -109,75 +97,8 @@ class Nothing:
 
     at = 0
     size = limit = -1
-    map: bytearray
+    map: mmap
     rescued = None
-
-
-class Spare:
-    """The next segment, made by a short-lived thread while the current one still has room.
-
-    Making one takes milliseconds and a dozen system calls, each of which lets go of the interpreter lock;
-    beside a busy thread each such call costs 5 ms. For the same reason full files are let go of there.
-    """
-
-    def __init__(self, folder: Folder, size: int) -> None:
-        self._folder = folder
-        self._size = size
-        self._lock = threading.RLock()
-        self._ready: Mapped | None = None
-        self._released: list[Mapped] = []
-        self._busy = False
-        self._closed = False
-
-    def prepare(self) -> None:
-        """Makes one, unless there is one or it is being made."""
-        with self._lock:
-            if self._busy or self._ready is not None:
-                return
-            self._busy = True
-        try:
-            _thread.start_new_thread(self._make, ())
-        except RuntimeError:  # the interpreter is ending, or there are too many threads
-            self._busy = False
-
-    def _make(self) -> None:
-        released: list[Mapped] = []
-        with self._folder.making:
-            try:
-                made = self._folder.make(SEGMENT_MAGIC, SUFFIX, self._size)
-            except OSError:
-                made = None  # the append that needs it meets the same trouble, and tells
-            with self._lock:
-                released, self._released = self._released, released
-                self._busy = False
-                if not self._closed:
-                    self._ready, made = made, None
-            if made is not None:
-                made.discard()
-        released.clear()
-
-    def take(self, least: int) -> Mapped | None:
-        """The spare segment, when there is one; one of fewer bytes is deleted, since the segment that is
-        made in its place has a later name, and the names tell the order."""
-        with self._folder.making, self._lock:
-            ready, self._ready = self._ready, None
-        if ready is not None and ready.size < least:
-            ready.discard()
-            return None
-        return ready
-
-    def release(self, segment: Mapped) -> None:
-        with self._lock:
-            self._released.append(segment)
-
-    def close(self) -> None:
-        """Deletes what was not used, after the thread that makes it, if there is one."""
-        with self._folder.making, self._lock:
-            self._closed = True
-            ready, self._ready = self._ready, None
-            self._released.clear()
-        if ready is not None:
-            ready.discard()
 
 
 class Journal:
@@ -201,23 +122,16 @@ class Journal:
         self._fsync = durability == "fsync"
         self._tell = tell
         self._folder = Folder(Path(folder).absolute(), self._salt, self._fsync)
-        self._running = RunningTable(self._folder)
+        self._lock = threading.RLock()
+        self._running = RunningTable(self._folder, self._lock)
         self._begin_anew()
-        self._watch_forks(weakref.ref(self))
-
-    @staticmethod
-    def _watch_forks(journal: weakref.ref[Journal]) -> None:
-        os.register_at_fork(
-            before=functools.partial(_before_fork, journal),
-            after_in_parent=functools.partial(_after_fork, journal),
-            after_in_child=functools.partial(_in_child, journal),
-        )
+        watch_forks(weakref.ref(self))
 
     def _begin_anew(self) -> None:
-        self._lock = threading.RLock()
+        self._forking = contextlib.ExitStack()
         self._nothing = Nothing()
         self._segment: Mapped | Nothing = self._nothing
-        self._spare = Spare(self._folder, self._segment_bytes)
+        self._supply = Supply(self._folder, self._segment_bytes)
         self._segments = 0
         self._kept = Kept()
         self._next_try = 0.0
@@ -259,7 +173,7 @@ class Journal:
         except BaseException:
             # Ctrl-C: a record left open would hold up the readers for as long as the process lives.
             if fits:
-                self._put(segment, at, size, kind, crc, payload)
+                Frame(size, kind, crc, payload).write(segment.map, at)
             raise
         if not fits:
             self._append_slowly(kind, payload)
@@ -287,8 +201,8 @@ class Journal:
         self.flush()
         with self._lock:
             self._retire()
-            self._spare.close()
-            self._spare = Spare(self._folder, self._segment_bytes)
+            self._supply.close()
+            self._supply = Supply(self._folder, self._segment_bytes)
             self._running.close()
             if self._kept.records:
                 self._trouble(
@@ -344,10 +258,11 @@ class Journal:
 
     def _place(self, kind: int, payload: bytes) -> bool:
         """Writes the record, into a new segment if need be; False when that cannot be made."""
-        size = FRAME_BYTES + len(payload)
-        room = padded(size)
         if len(payload) > LARGEST:
             return False
+        size = FRAME_BYTES + len(payload)
+        room = padded(size)
+        frame = Frame(size, kind, checksum(payload, size, kind, self._salt), payload)
         while True:
             segment = self._segment
             segment.at = end = (at := segment.at) + room
@@ -356,24 +271,17 @@ class Journal:
             segment.at = at
             if segment.limit < segment.size and segment is self._segment:
                 segment.limit = segment.size
-                self._spare.prepare()
+                self._supply.prepare()
             elif not self._begin(room):
                 return False
-        self._put(segment, at, size, kind, checksum(payload, size, kind, self._salt), payload)
+        try:
+            frame.write(segment.map, at)
+        except BaseException:
+            frame.write(segment.map, at)  # Ctrl-C, as in append
+            raise
         if self._fsync:
             self._sync(segment)
         return True
-
-    def _put(
-        self, segment: Mapped | Nothing, at: int, size: int, kind: int, crc: int, payload: bytes
-    ) -> None:
-        reach("record reserved")
-        _pack(segment.map, at, size, kind, OPEN, 0, crc)
-        reach("record headed")
-        segment.map[at + FRAME_BYTES : at + size] = payload
-        reach("record written")
-        segment.map[at + STATE_AT] = COMMITTED
-        reach("record committed")
 
     def _begin(self, room: int) -> bool:
         """A new segment with that much room; False when it cannot be made, or was tried a moment ago.
@@ -385,8 +293,7 @@ class Journal:
             return False
         self._retire()
         try:
-            with self._folder.making:  # so that no spare is made between
-                new = self._spare.take(HEAD_BYTES + room) or self._made(HEAD_BYTES + room)
+            new = self._supply.next(HEAD_BYTES + room)
         except OSError as error:
             self._next_try = time.monotonic() + RETRY_SECONDS
             self._trouble("unwritable", self._explained(error))
@@ -402,28 +309,11 @@ class Journal:
             self._segments += 1
         return True
 
-    def _made(self, least: int) -> Mapped:
-        """A segment of the usual size, or smaller on a full disk; raises OSError when not even that."""
-        for size in self._sizes(least):
-            try:
-                return self._folder.make(SEGMENT_MAGIC, SUFFIX, size)
-            except OSError as error:
-                if error.errno not in _FULL or size == least:
-                    raise
-        raise AssertionError("the last size is the least")
-
-    def _sizes(self, least: int) -> Iterator[int]:
-        size = self._segment_bytes
-        while size > least:
-            yield size
-            size = size // 8 if size > SMALLEST_BYTES else least
-        yield least
-
     def _retire(self) -> None:
         segment, self._segment = self._segment, self._nothing
         if isinstance(segment, Mapped):
             segment.retire()
-            self._spare.release(segment)
+            self._supply.release(segment)
 
     def _keep(self, kind: int, payload: bytes) -> None:
         self._kept.add(kind, payload)
@@ -514,23 +404,34 @@ class Journal:
             except Exception:  # the program under way must go on, even where warnings are errors
                 _log.warning(text)
 
+    # ---- forks
 
-def _before_fork(journal: weakref.ref[Journal]) -> None:
-    found = journal()
-    if found is not None:
-        found._folder.making.acquire()
+    def before_fork(self) -> None:
+        """No other thread is in the middle of anything but a copy into the map."""
+        self._forking.enter_context(self._lock)
+        self._forking.enter_context(self._folder.alone())
+
+    def after_fork(self) -> None:
+        self._forking.close()
+
+    def begin_in_child(self) -> None:
+        """The files, and what is kept in memory, are the parent's to write."""
+        self._lock = threading.RLock()
+        self._folder.forget()
+        self._running.begin_anew(self._lock)
+        self._begin_anew()
 
 
-def _after_fork(journal: weakref.ref[Journal]) -> None:
-    found = journal()
-    if found is not None:
-        found._folder.making.release()
+def watch_forks(journal: weakref.ref[Journal]) -> None:
+    """For as long as the journal lives; the hooks themselves cannot be taken back."""
 
+    def call(method: Callable[[Journal], None]) -> None:
+        found = journal()
+        if found is not None:
+            method(found)
 
-def _in_child(journal: weakref.ref[Journal]) -> None:
-    """The files, and what is kept in memory, are the parent's to write."""
-    found = journal()
-    if found is not None:
-        found._folder.forget()
-        found._running.forget()
-        found._begin_anew()
+    os.register_at_fork(
+        before=functools.partial(call, Journal.before_fork),
+        after_in_parent=functools.partial(call, Journal.after_fork),
+        after_in_child=functools.partial(call, Journal.begin_in_child),
+    )

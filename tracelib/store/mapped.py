@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from mmap import mmap
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from tracelib.store.frames import CLOSED_AT, FORMAT, HEAD_BYTES, Head
 
 DRAFT = ".new"
 """The suffix of a file that is still being made."""
+
+PATIENCE_SECONDS = 1.0
 
 FILE_POINTS = (
     "file creating",
@@ -115,7 +117,7 @@ class Mapped:
 class Folder:
     """Where this process makes its files, under names that follow in the order of time.
 
-    `making` is held while one is made. A fork takes it first: a child that had a copy of a half-made file's
+    They are made one at a time, and none during a fork: a child that had a copy of a half-made file's
     descriptor would hold the parent's lock after his death.
     """
 
@@ -126,12 +128,27 @@ class Folder:
         self._clock = clock
         self._last = 0
         self._made: tuple[weakref.ref[Mapped], ...] = ()
-        self.making = threading.RLock()
+        self._making = threading.RLock()
 
     def make(self, magic: bytes, suffix: str, size: int) -> Mapped:
         """A new file, reserved on the disk to its last byte; raises OSError when it cannot be."""
-        with self.making:
+        with self.alone():
             return self._make(magic, suffix, size)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other thread makes a file meanwhile, and none forks.
+
+        Waits a second at most: the other thread may be waiting for a lock of ours, when the garbage
+        collector runs a `__del__` in it that appends. Then two are made at once, and their order is open.
+        """
+        making = self._making
+        held = making.acquire(timeout=PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            if held:
+                making.release()
 
     def _make(self, magic: bytes, suffix: str, size: int) -> Mapped:
         pid = os.getpid()
@@ -187,7 +204,7 @@ class Folder:
             if file is not None:
                 file.forget()
         self._made = ()
-        self.making = threading.RLock()
+        self._making = threading.RLock()
 
 
 def sync(path: Path) -> None:

@@ -21,17 +21,19 @@ class RunningTable:
     """Slots in one mapped file of this process, made when the first call starts.
 
     A slot's number carries the generation of the table, so that a call which was running when the process
-    forked, and ends in the child, does not clear a slot of the child's own.
+    forked, and ends in the child, does not clear a slot of the child's own. The journal's lock is held while
+    the file is made or left; starting and ending a call take none.
     """
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, lock: threading.RLock) -> None:
         self._folder = folder
         self._generation = 0
-        self._begin_anew()
+        self.begin_anew(lock)
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self, lock: threading.RLock) -> None:
+        """Without slots: at first, after closing, and in a forked child, whose calls are its own."""
         self._generation += 1
-        self._lock = threading.RLock()
+        self._lock = lock
         self._file: Mapped | None = None
         self._free: list[int] = []
         self._taken = bytearray(SLOTS)
@@ -52,11 +54,14 @@ class RunningTable:
         if len(payload) > SLOT_PAYLOAD:
             payload = payload[:SLOT_PAYLOAD]
         at = HEAD_BYTES + index * SLOT_BYTES
-        file.map[at + 2 : at + 2 + len(payload)] = payload
-        file.map[at + 1] = len(payload)
-        reach("slot filled")
-        file.map[at] = 1
-        reach("slot used")
+        try:
+            file.map[at + 2 : at + 2 + len(payload)] = payload
+            file.map[at + 1] = len(payload)
+            reach("slot filled")
+            file.map[at] = 1
+            reach("slot used")
+        except ValueError:  # forked from a signal handler right here: the map is the parent's
+            return -1
         return slot
 
     def end(self, slot: int) -> None:
@@ -66,7 +71,10 @@ class RunningTable:
         if slot // SLOTS != self._generation or file is None or not self._taken[index]:
             return
         self._taken[index] = 0
-        file.map[HEAD_BYTES + index * SLOT_BYTES] = 0
+        try:
+            file.map[HEAD_BYTES + index * SLOT_BYTES] = 0
+        except ValueError:  # as in start
+            return
         reach("slot cleared")
         self._free.append(slot)
 
@@ -112,8 +120,4 @@ class RunningTable:
             file = self._file
             if file is not None and not any(self._taken):
                 file.discard()
-            self._begin_anew()
-
-    def forget(self) -> None:
-        """In a forked child: the parent's calls are the parent's."""
-        self._begin_anew()
+            self.begin_anew(self._lock)
