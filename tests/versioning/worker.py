@@ -76,7 +76,7 @@ def executed(case: dict[str, Any], closure: str) -> str:
     before = set(sys.modules)
     scope: dict[str, Any] = {}
     try:
-        exec(compile(closure, "<closure>", "exec"), scope)
+        exec(compile(closure, "<closure>", "exec", dont_inherit=True), scope)
         return called(case, scope)
     except Exception as error:
         return f"{type(error).__name__}: {error}"

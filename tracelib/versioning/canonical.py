@@ -33,7 +33,7 @@ def canonical(nodes: Iterable[ast.AST]) -> str:
     """The canonical text of statements or expressions."""
     out: list[str] = []
     stack: list[Any] = list(nodes)[::-1]
-    pop, write = stack.pop, out.append
+    pop, push, write = stack.pop, stack.append, out.append
     while stack:
         item = pop()
         kind = item.__class__
@@ -43,49 +43,38 @@ def canonical(nodes: Iterable[ast.AST]) -> str:
             write(f"(Name id={item.id};)")
         elif kind is ast.Constant:
             write(constant(item.value))
-        elif kind is list:
-            write("[")
-            stack.append("]")
-            stack.extend(["N" if v is None else _leaf(v) for v in reversed(item)])
+        elif item is None:
+            write("N")
         else:
+            push(")")
+            for name, label in FIELDS.get(kind) or _fields(kind):
+                value = getattr(item, name, None)
+                if value is None:
+                    continue
+                inner = value.__class__
+                if inner is list:
+                    if value:
+                        push("]")
+                        stack.extend(reversed(_normal(item, name, value) if name in SPECIAL else value))
+                        push(f"{label}[")
+                elif inner is str:
+                    push(f"{label}{value};")
+                else:
+                    push(value if isinstance(value, ast.AST) else constant(value))
+                    push(label)
             write(f"({kind.__name__}")
-            stack.append(")")
-            stack.extend(_fields(item))
     return "".join(out)
 
 
-def _fields(node: ast.AST) -> list[Any]:
-    """The fields of a node that count, last first, ready for the stack."""
-    kind = node.__class__
-    names = FIELDS.get(kind)
-    if names is None:
-        names = FIELDS[kind] = [(n, f" {n}=") for n in reversed(kind._fields) if n not in IGNORED]
-    found: list[Any] = []
-    for name, label in names:
-        value = getattr(node, name, None)
-        if value is None:
-            continue
-        inner = value.__class__
-        if inner is list:
-            if value:
-                found.append(_normal(node, name, value))
-                found.append(label)
-        elif inner is str:
-            found.append(f"{label}{value};")
-        else:
-            found.append(value if isinstance(value, ast.AST) else constant(value))
-            found.append(label)
-    return found
+def _fields(kind: type[ast.AST]) -> list[tuple[str, str]]:
+    """The fields of a kind of node that count, last first as a stack needs them, with their labels."""
+    FIELDS[kind] = [(name, f" {name}=") for name in reversed(kind._fields) if name not in IGNORED]
+    return FIELDS[kind]
 
 
 FIELDS: dict[type, list[tuple[str, str]]] = {}
-"""The fields of each kind of node that count, last first, with their labels."""
-
-
-def _leaf(value: Any) -> Any:
-    if isinstance(value, ast.AST):
-        return value
-    return value if value.__class__ is list else f"{value};" if value.__class__ is str else constant(value)
+SPECIAL = frozenset(("body", "values", "names", "kwd_attrs"))
+"""Fields whose lists are not taken as they are."""
 
 
 def _normal(node: ast.AST, name: str, value: list[Any]) -> list[Any]:
@@ -93,7 +82,7 @@ def _normal(node: ast.AST, name: str, value: list[Any]) -> list[Any]:
         return _body(value)
     if name == "values" and node.__class__.__name__ in ("JoinedStr", "TemplateStr"):
         return _joined(value)
-    return value
+    return [f"{item};" if item.__class__ is str else item for item in value]
 
 
 def _body(body: list[Any]) -> list[Any]:

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import ast
 import bisect
-import linecache
-import os
-import time
 import types
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from tracelib.versioning.age import edited_since_import
 from tracelib.versioning.canonical import canonical
-from tracelib.versioning.scope import Bound, Names, names_of, root_of
+from tracelib.versioning.names import Bound, Names
+from tracelib.versioning.scope import names_of, root_of
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-
-KEPT = 8
-"""Texts of one file that are remembered: a function imported before an edit still finds its own."""
-
-
-def _started() -> float:
-    """When this process began, in seconds since the epoch; at the latest now."""
-    now = time.time()
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-        return min(now, int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")) - 2
-    except (OSError, ValueError, IndexError, StopIteration, AttributeError):
-        return now - 60
-
-
-STARTED = _started()
-"""A file older than this is the one that was imported."""
 
 
 class Statement:
@@ -254,7 +237,7 @@ class Chunk:
     def may_be_edited(self, namespace: dict[str, Any]) -> bool:
         """Whether the file may have been written after it was imported; looked at once."""
         if self._edited is None:
-            self._edited = edited_since_import(self, namespace)
+            self._edited = edited_since_import(self.filename, self.stamp, namespace)
         return self._edited
 
     def codes(self, qualname: str, line: int) -> list[types.CodeType]:
@@ -333,56 +316,3 @@ def _places(chunk: Chunk, statement: Statement) -> Iterator[Place]:
             yield Place(chunk, statement, node, around)
             inner = (*around, node)
         waiting.extend((child, inner) for child in ast.iter_child_nodes(node))
-
-
-_chunks: dict[str, list[Chunk]] = {}
-
-
-def chunk_of(filename: str, namespace: dict[str, Any]) -> Chunk | None:
-    """The text of a file as it is now, parsed once; None where there is none."""
-    linecache.checkcache(filename)
-    lines = linecache.getlines(filename, namespace)
-    if not lines:
-        return None
-    entry = linecache.cache.get(filename)
-    stamp = tuple(entry[:2]) if entry is not None and len(entry) == 4 else ()
-    kept = _chunks.setdefault(filename, [])
-    for chunk in reversed(kept):
-        if chunk.source_lines is lines or (chunk.stamp == stamp and chunk.source_lines == lines):
-            chunk.source_lines = lines
-            if chunk is not kept[-1]:
-                kept.remove(chunk)
-                kept.append(chunk)
-            return chunk
-    made = Chunk(filename, lines, stamp)
-    kept.append(made)
-    del kept[:-KEPT]
-    return made
-
-
-def earlier_chunks(filename: str) -> list[Chunk]:
-    """The texts that a file had when it was looked at before, the latest first."""
-    return _chunks.get(filename, [])[-2::-1]
-
-
-def edited_since_import(chunk: Chunk, namespace: dict[str, Any]) -> bool:
-    """Whether the file may have been written after it was imported.
-
-    Python keeps the time and size of the source in the compiled file beside it: where they are those
-    of the text, it is the text that was imported.
-    """
-    modified: Any = chunk.stamp[1] if len(chunk.stamp) == 2 else None
-    if type(modified) not in (int, float) or modified < STARTED:
-        return False
-    spec = namespace.get("__spec__")
-    cached = spec.cached if type(spec) is ModuleSpec else namespace.get("__cached__")
-    if type(cached) is not str:
-        return True
-    try:
-        with open(cached, "rb") as file:
-            header = file.read(16)
-        size = os.stat(chunk.filename).st_size
-    except OSError:
-        return True
-    flags, mtime, length = (int.from_bytes(header[i : i + 4], "little") for i in (4, 8, 12))
-    return flags != 0 or mtime != int(modified) & 0xFFFFFFFF or length != size & 0xFFFFFFFF

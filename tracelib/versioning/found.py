@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tracelib.versioning.canonical import constant, digest
-from tracelib.versioning.chunks import Chunk, Place, chunk_of, earlier_chunks
+from tracelib.versioning.chunks import Chunk, Place
 from tracelib.versioning.scope import argument_names, names_of
+from tracelib.versioning.snapshots import chunk_of, earlier_chunks
 
 NO_TEXT = "its source text is not to be had"
 EDITED = "its file was edited after it was imported, and the text that was imported is gone"
@@ -90,12 +91,14 @@ def _likely(place: Place, code: types.CodeType) -> bool:
     whole = place.node is place.statement.node
     told = place.statement.names if whole else names_of([place.node])
     names: set[str] = set()
-    constants: set[str] = set()
+    constants: set[Any] = set()
     for inner in codes(code):
         names.update(inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
-        constants.update(_texts(inner.co_consts))
-    missing = {name for name in told.inside - names if not name.startswith("__")}
-    return not missing and all(constant(value) in constants for value in told.evident)
+        constants.update(inner.co_consts)
+    if any(name not in names and not name.startswith("__") for name in told.inside):
+        return False
+    missing = [value for value in told.evident if value not in constants]
+    return not missing or set(missing) <= set(_flat(constants))
 
 
 def codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -107,12 +110,12 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
         waiting.extend(c for c in found.co_consts if isinstance(c, types.CodeType))
 
 
-def _texts(constants: Any) -> Iterator[str]:
+def _flat(constants: Iterable[Any]) -> Iterator[Any]:
+    """Constants and those inside tuples and frozensets, however deep."""
     for value in constants:
+        yield value
         if type(value) in (tuple, frozenset):
-            yield from _texts(value)
-        elif type(value) in (str, int, float, bytes):
-            yield constant(value)
+            yield from _flat(value)
 
 
 def _compiles_to(chunk: Chunk, code: types.CodeType) -> bool:

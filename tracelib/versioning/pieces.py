@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracelib.versioning.chunks import Chunk, Place, Statement
-from tracelib.versioning.scope import Imported, Load, Names
+from tracelib.versioning.names import Imported, Load, Names
 from tracelib.versioning.spaces import Space
 
 FUNCTION, CLASS, VALUE, CONSTANT, IMPORT, LIVE, OPAQUE = (

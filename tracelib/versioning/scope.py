@@ -8,74 +8,57 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-MODULE, FUNCTION, CLASS, COMPREHENSION = "module", "function", "class", "comprehension"
+from tracelib.versioning.names import (
+    CLASS,
+    COMPREHENSION,
+    FUNCTION,
+    MODULE,
+    Bound,
+    Imported,
+    Load,
+    Names,
+    Scope,
+    owner_of,
+)
 
-
-class Load(NamedTuple):
-    """A name taken from the module, with the attributes read off it: `a.b.c` is ("a", "b", "c").
-
-    A soft one stands in an annotation or in a string: it need not exist. `node` is the Name.
-    """
-
-    chain: tuple[str, ...]
-    soft: bool = False
-    node: ast.Name | None = None
-
-
-class Imported(NamedTuple):
-    """An import inside a function or class; `attribute` is None for `import module`."""
-
-    module: str
-    level: int
-    attribute: str | None
-    chain: tuple[str, ...] = ()
-
-
-class Bound(NamedTuple):
-    """A name that the code gives to its module, and the node that does it (an alias for imports)."""
-
-    name: str
-    node: ast.AST
-    statement: ast.AST | None = None
-
-
-@dataclass
-class Names:
-    """What was found; everything in the order in which it is written.
-
-    `inside` are the names, and `evident` the constants, that must be in the code of a function's body.
-    """
-
-    loads: list[Load] = field(default_factory=list)
-    bound: list[Bound] = field(default_factory=list)
-    declared: dict[str, None] = field(default_factory=dict)
-    mutated: dict[str, None] = field(default_factory=dict)
-    mutated_inside: dict[str, None] = field(default_factory=dict)
-    called: dict[str, None] = field(default_factory=dict)
-    imports: list[Imported] = field(default_factory=list)
-    stars: list[ast.ImportFrom] = field(default_factory=list)
-    nonlocals: set[str] = field(default_factory=set)
-    words: list[str] = field(default_factory=list)
-    stores: list[tuple[str, ast.AST]] = field(default_factory=list)
-    computed: list[str] = field(default_factory=list)
-    inside: set[str] = field(default_factory=set)
-    evident: list[Any] = field(default_factory=list)
+NAMELESS = frozenset(
+    [
+        "ctx",
+        "op",
+        "ops",
+        "id",
+        "attr",
+        "name",
+        "asname",
+        "arg",
+        "kind",
+        "type_comment",
+        "type_ignores",
+        "lineno",
+        "col_offset",
+        "level",
+        "module",
+        "conversion",
+        "is_async",
+        "simple",
+        "names",
+        "kwd_attrs",
+        "rest",
+        "tag",
+    ]
+)
+"""Fields in which no name of the module stands; those that bind one are read where it is bound."""
 
 
-class Scope:
-    """One scope while it is read."""
+CHILDREN: dict[type, tuple[str, ...]] = {}
 
-    __slots__ = ("bound", "declared", "imported", "kind", "parent")
 
-    def __init__(self, kind: str, parent: Scope | None) -> None:
-        self.kind = kind
-        self.parent = parent
-        self.bound: set[str] = set()
-        self.declared: set[str] = set()
-        self.imported: dict[str, Imported] = {}
+def _children(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node in which there may be names, last first as a stack needs them."""
+    CHILDREN[kind] = tuple(name for name in reversed(kind._fields) if name not in NAMELESS)
+    return CHILDREN[kind]
 
 
 def names_of(nodes: Iterable[ast.AST]) -> Names:
@@ -125,22 +108,20 @@ class Reader:
                 self.stack.append((node, scope, soft))
 
     def push_fields(self, node: ast.AST, scope: Scope, soft: bool) -> None:
-        stack, found = self.stack, []
-        for name in node._fields:
+        kind, stack = node.__class__, self.stack
+        for name in CHILDREN.get(kind) or _children(kind):
             value = getattr(node, name, None)
             if value.__class__ is list:
-                found.extend([v for v in value if isinstance(v, ast.AST)])
-            elif isinstance(value, ast.AST):
-                found.append(value)
-        found.reverse()
-        stack.extend([(child, scope, soft) for child in found])
+                stack.extend([(child, scope, soft) for child in reversed(value) if child is not None])
+            elif value is not None:
+                stack.append((value, scope, soft))
 
     def bind(self, name: str, scope: Scope, node: ast.AST, statement: ast.AST | None = None) -> None:
         while scope.kind == COMPREHENSION and isinstance(node, ast.NamedExpr) and scope.parent is not None:
             scope = scope.parent
         if name in scope.declared or scope.kind == MODULE:
             self.names.stores.append((name, node))
-        if name in scope.declared:
+        if name in scope.declared or name in scope.borrowed:
             return
         scope.bound.add(name)
         if scope.kind == MODULE:
@@ -165,20 +146,6 @@ class Reader:
         for name, scope in self.calls:
             if owner_of(name, scope) is None and scope.kind == MODULE:
                 names.called[name] = None
-
-
-def owner_of(name: str, scope: Scope) -> Scope | None:
-    """The inner scope that binds the name; None where it is the module's."""
-    current: Scope | None = scope
-    first = True
-    while current is not None and current.kind != MODULE:
-        if current.kind != CLASS or first:
-            if name in current.declared:
-                return None
-            if name in current.bound:
-                return current
-        current, first = current.parent, False
-    return None
 
 
 def _name(r: Reader, node: ast.Name, scope: Scope, soft: bool) -> None:
@@ -341,6 +308,7 @@ def _declarations(r: Reader, body: list[ast.stmt], scope: Scope) -> None:
             scope.declared.update(node.names)
             r.names.declared.update(dict.fromkeys(node.names))
         elif isinstance(node, ast.Nonlocal):
+            scope.borrowed.update(node.names)
             r.names.nonlocals.update(node.names)
         elif isinstance(node, BLOCKS):
             waiting.extend(n for n in _inner_statements(node))

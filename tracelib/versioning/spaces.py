@@ -8,7 +8,7 @@ import sys
 import types
 from typing import Any
 
-from tracelib.versioning.chunks import Binding, Chunk, Statement, chunk_of
+from tracelib.versioning.chunks import Binding, Chunk, Statement
 from tracelib.versioning.found import in_chunk
 from tracelib.versioning.places import (
     LOCAL,
@@ -20,6 +20,7 @@ from tracelib.versioning.places import (
     place,
     plain_string,
 )
+from tracelib.versioning.snapshots import chunk_of
 
 CELL_NAMES = ("<ipython-input-", "ipykernel_")
 

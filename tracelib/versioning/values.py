@@ -17,6 +17,10 @@ ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, type(...))
 SIMPLE = frozenset((type(None), bool, str, bytes, type(...)))
 """Types whose `repr` is an expression that gives the value."""
 
+FLAT = frozenset((type(None), bool, str, bytes, int))
+LONG = 1_000
+"""Elements from which on a tuple is taken by its `repr` as a whole."""
+
 LIVE_LIMIT = 200_000
 """Elements of a container without definition that its digest looks at."""
 
@@ -44,17 +48,28 @@ def is_plain(value: Any) -> bool:
 
 def plain_text(value: Any) -> str:
     """The canonical text of a plain constant; a long flat tuple costs one `repr`."""
-    kind = type(value)
-    if kind is tuple and len(value) > 1_000:
-        types = set(map(type, value))
-        if types == {int} and min(value) > -SMALL_INT and max(value) < SMALL_INT:
-            return f"ints:{hashlib.sha256(repr(value).encode()).hexdigest()}"
-    if kind in (tuple, frozenset):
-        try:
-            return constant(value)
-        except RecursionError:
-            return f"deep {kind.__name__} of {len(value)}"
-    return constant(value)
+    long = long_repr(value)
+    if long is not None:
+        return f"tuple:{long}"
+    try:
+        return constant(value)
+    except RecursionError:
+        return f"deep {type(value).__name__} of {len(value)}"
+
+
+def long_repr(value: Any) -> str | None:
+    """The `repr` of a long flat tuple where it is the same on every Python; None for any other value.
+
+    Which characters beyond ASCII are escaped depends on the minor version, and very long integers
+    have no decimal text.
+    """
+    if type(value) is not tuple or len(value) < LONG or not set(map(type, value)) <= FLAT:
+        return None
+    try:
+        text = repr(value)
+    except ValueError:
+        return None
+    return text if text.isascii() else None
 
 
 def expression(value: Any) -> str:

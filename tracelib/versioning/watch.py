@@ -8,11 +8,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from tracelib.versioning.definitions import ABSENT
 from tracelib.versioning.inspection import cell_value, function_under, innermost, is_function
 from tracelib.versioning.places import is_module, loaded, namespace_of
 from tracelib.versioning.values import is_plain, plain_text
 from tracelib.versioning.version import Version
-from tracelib.versioning.walk import ABSENT, Walk
+from tracelib.versioning.walk import Walk
 
 
 class Kept:

@@ -1,0 +1,88 @@
+"""What a piece of code takes from its module, gives to it and changes there; scopes while they are read."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MODULE, FUNCTION, CLASS, COMPREHENSION = "module", "function", "class", "comprehension"
+
+
+class Load(NamedTuple):
+    """A name taken from the module, with the attributes read off it: `a.b.c` is ("a", "b", "c").
+
+    A soft one stands in an annotation or in a string: it need not exist. `node` is the Name.
+    """
+
+    chain: tuple[str, ...]
+    soft: bool = False
+    node: ast.Name | None = None
+
+
+class Imported(NamedTuple):
+    """An import inside a function or class; `attribute` is None for `import module`."""
+
+    module: str
+    level: int
+    attribute: str | None
+    chain: tuple[str, ...] = ()
+
+
+class Bound(NamedTuple):
+    """A name that the code gives to its module, and the node that does it (an alias for imports)."""
+
+    name: str
+    node: ast.AST
+    statement: ast.AST | None = None
+
+
+@dataclass
+class Names:
+    """What was found; everything in the order in which it is written.
+
+    `inside` are the names, and `evident` the constants, that must be in the code of a function's body.
+    """
+
+    loads: list[Load] = field(default_factory=list)
+    bound: list[Bound] = field(default_factory=list)
+    declared: dict[str, None] = field(default_factory=dict)
+    mutated: dict[str, None] = field(default_factory=dict)
+    mutated_inside: dict[str, None] = field(default_factory=dict)
+    called: dict[str, None] = field(default_factory=dict)
+    imports: list[Imported] = field(default_factory=list)
+    stars: list[ast.ImportFrom] = field(default_factory=list)
+    nonlocals: set[str] = field(default_factory=set)
+    words: list[str] = field(default_factory=list)
+    stores: list[tuple[str, ast.AST]] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
+    inside: set[str] = field(default_factory=set)
+    evident: list[Any] = field(default_factory=list)
+
+
+class Scope:
+    """One scope while it is read."""
+
+    __slots__ = ("borrowed", "bound", "declared", "imported", "kind", "parent")
+
+    def __init__(self, kind: str, parent: Scope | None) -> None:
+        self.kind = kind
+        self.parent = parent
+        self.bound: set[str] = set()
+        self.declared: set[str] = set()
+        self.borrowed: set[str] = set()
+        self.imported: dict[str, Imported] = {}
+
+
+def owner_of(name: str, scope: Scope) -> Scope | None:
+    """The inner scope that binds the name; None where it is the module's."""
+    current: Scope | None = scope
+    first = True
+    while current is not None and current.kind != MODULE:
+        if current.kind != CLASS or first:
+            if name in current.declared:
+                return None
+            if name in current.bound:
+                return current
+        current, first = current.parent, False
+    return None
