@@ -119,7 +119,7 @@ def box_attributes(kind: str, output: bool) -> str:
 def line_end(kind: str, label: str) -> str:
     """The attributes of a line; few are different, as most labels are names of parameters."""
     line = LINES[kind]
-    weight = "" if kind in ("argument", "returned") else " weight=0"
+    weight = "" if kind in ("argument", "returned", "uses", "calls") else " weight=0"
     words = f" label=<{markup(label)}>" if label else ""
     return (
         f' [class={kind} color="{line.colour}" style={line.style} arrowhead={line.head} '

@@ -45,6 +45,10 @@ BOXES: dict[str, Look] = {
     "group": Look("#dfe9fb", "#2f63b0", "box3d", "stack", "calls collapsed into one, stacked"),
     "constant": Look("#ffffff", "#7a8597", "note", "note", "value from outside, folded corner"),
     "error": Look("#fde4e4", "#b42318", "box", "octagon", "failed call, cut corners"),
+    "version": Look("#e6f0ff", "#2f63b0", "box", "round", "function with a version, rounded"),
+    "definition": Look("#f1f3f7", "#5b6577", "ellipse", "pill", "definition it uses, oval"),
+    "installed": Look("#ffffff", "#7a8597", "note", "note", "value or installed code, folded corner"),
+    "opaque": Look("#fde4e4", "#b42318", "box", "octagon", "code without source, cut corners"),
 }
 
 LINES: dict[str, Stroke] = {
@@ -53,4 +57,6 @@ LINES: dict[str, Stroke] = {
     "read": Stroke("#3d4a5f", "dashed", "vee", "6 4", "╌╌>", "read inside the call"),
     "within": Stroke("#8591a5", "dotted", "dot", "1.5 4", "┈┈●", "made inside the call"),
     "control": Stroke("#98a2b3", "dashed", "odiamond", "9 3 2 3", "─ ·◇", "only a branch read it", 1.1),
+    "uses": Stroke("#3d4a5f", "solid", "normal", "", "──▶", "is used by"),
+    "calls": Stroke("#2f63b0", "solid", "empty", "", "──▷", "recorded function, used by", 1.8),
 }

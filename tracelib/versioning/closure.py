@@ -69,7 +69,8 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
             kind=piece.kind,
             text="\n".join(text.texts.get(piece.index, ())),
             digest=digest(piece.canonical),
-            uses=tuple(dict.fromkeys(walk.pieces[to].name for _, to in piece.refs)),
+            uses=tuple(name for name, _ in piece.refs),
+            to=tuple(to for _, to in piece.refs),
         )
         for piece in walk.pieces
     )

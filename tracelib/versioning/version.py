@@ -14,7 +14,8 @@ class Part:
 
     `kind` is function, class, value, constant, import, live (a value that no statement defines) or
     opaque (code without text). `digest` is of its canonical text: equal for all ways to write it.
-    `uses` are the names of the parts it uses. The first part of a version is the function itself.
+    `uses` are the names it uses other parts under, and `to` the places of these in the version's
+    parts. The first part of a version is the function itself.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Part:
     text: str
     digest: str
     uses: tuple[str, ...] = ()
+    to: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,13 @@ class Version:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Version:
         """What `to_json` wrote, also after a way through JSON text."""
-        parts = tuple(Part(**{**part, "uses": tuple(part["uses"])}) for part in value["parts"])
+        parts = tuple(
+            Part(**{**part, "uses": tuple(part["uses"]), "to": tuple(part["to"])}) for part in value["parts"]
+        )
         return cls(
             **{
                 **value,
-                "parts": parts,
+                "parts": tuple(Part(**fields) for fields in parts),
                 "uses": tuple(Use(**use) for use in value["uses"]),
                 "why": tuple(value["why"]),
                 "state": tuple((module, name) for module, name in value["state"]),
