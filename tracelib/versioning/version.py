@@ -89,7 +89,7 @@ class Version:
         return cls(
             **{
                 **value,
-                "parts": tuple(Part(**fields) for fields in parts),
+                "parts": parts,
                 "uses": tuple(Use(**use) for use in value["uses"]),
                 "why": tuple(value["why"]),
                 "state": tuple((module, name) for module, name in value["state"]),
