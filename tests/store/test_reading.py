@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asking import EXPRESSIONS, Atom
 from databases import Place
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection
 from stored import DAY, FIRST, ROWS, TRICKY, Row, call_row, compact, id_at, version_row, write, write_call
 
@@ -155,6 +158,38 @@ def test_an_unknown_name_is_refused_with_one_that_is_near(database: Database) ->
             ask()
     with pytest.raises(FilterError):
         reading.calls(database, BLOBS, "gret")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(batch=st.lists(EXPRESSIONS, min_size=5, max_size=5), deep=st.booleans(), newest=st.booleans())
+def test_a_list_of_calls_is_what_its_filter_means(
+    database: Database, batch: list[Atom], deep: bool, newest: bool
+) -> None:
+    for expression, truth in batch:
+        if '"-' in expression:  # an age is counted from now, and the rows have no such time
+            continue
+        expected = [row.n for row in ROWS if truth(row) is True]
+        found = listed(database, expression, deep=deep, newest=newest)
+        assert found == (expected[::-1] if newest else expected), expression
+
+
+def test_more_tags_and_functions_than_are_looked_up_one_by_one_are_filtered(place: Place) -> None:
+    """Whatever way the calls are found, they are the same."""
+    many = 2_100
+    with place.database.writing() as connection:
+        functions = [{"key": f"app{n}:f", "name": "f", "kind": "bundle"} for n in range(80)]
+        connection.execute(schema.function.insert(), functions)
+        rows = [Row(n % 80, FIRST + n * 10**7, n=n) for n in range(1, many + 1)]
+        connection.execute(schema.call.insert(), [call_row(row) for row in rows])
+        tags = [
+            {"target_kind": "call", "target": row.id.hex, "tag": "t", "time_ns": FIRST} for row in rows[:-2]
+        ]
+        connection.execute(schema.tag.insert(), tags)
+    for where in ('name == "f" and "t" in tags', '"t" in tags', '"t" in tags and function == "app0:f"'):
+        found = listed(place.database, where, limit=3)
+        step = 80 if "app0" in where else 1
+        last = many - 2 - (many - 2) % step if step == 80 else many - 2
+        assert found == [last, last - step, last - 2 * step], where
 
 
 # Traces and flows

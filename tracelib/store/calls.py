@@ -102,10 +102,13 @@ def finished(connection: Connection, rows: Sequence[Row[Any]], blobs: Blobs | No
     versions = {row.n: row for row in by(connection, schema.version.c.n, [r.version for r in rows], columns)}
     runs = {row.n: id_text(row.id) for row in by(connection, schema.run.c.n, [row.run for row in rows])}
     tags = tags_of(connection, "call", [raw(row.id).hex() for row in rows])
-    made = [_stored(row, functions[row.function], versions.get(row.version)) for row in rows]
     made = [
-        replace(one, run=runs.get(row.run), tags=tags.get(raw(row.id).hex(), ()))
-        for one, row in zip(made, rows, strict=True)
+        replace(
+            _stored(row, functions[row.function], versions.get(row.version)),
+            run=runs.get(row.run),
+            tags=tags.get(raw(row.id).hex(), ()),
+        )
+        for row in rows
     ]
     return made if blobs is None else _with_values(connection, blobs, rows, made)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, not_, or_
+from sqlalchemy import ColumnElement, Select, and_, case, exists, not_, or_
 
 from tracelib.store.schema import blob_use, call
 
@@ -26,19 +26,35 @@ class Values:
     output: str | None
 
 
+@dataclass(frozen=True)
+class Hint:
+    """What a condition says beside: how the calls that meet it are found without looking at all of them.
+
+    `functions` and `versions` are the same condition on rows of those tables. `earliest` and `latest` bound
+    the start, in unix nanoseconds. `ids` selects the ids of the calls, in hexadecimal.
+    """
+
+    functions: Clause | None = None
+    versions: Clause | None = None
+    earliest: int | None = None
+    latest: int | None = None
+    ids: Select[str] | None = None
+
+
+NO_HINT = Hint()
+
+
 @dataclass(frozen=True, eq=False)
 class Single:
     """One condition. `known` is when it can be answered, for a clause that is not NULL then by itself.
 
-    `judge` answers it from whole values: None when unknown. `functions` is the same condition on rows of
-    `function`, where it is one, `times` the first and last nanosecond that a call's start may have.
+    `judge` answers it from whole values: None when unknown.
     """
 
     clause: Clause
     known: Clause | None = None
     judge: Judge | None = None
-    functions: Clause | None = None
-    times: tuple[int | None, int | None] | None = None
+    hint: Hint = NO_HINT
 
     def sql(self, positive: bool) -> Clause:
         if positive:

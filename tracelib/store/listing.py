@@ -12,16 +12,22 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from tracelib.store.blobs import Blobs
 from tracelib.store.calls import call_id, finished
-from tracelib.store.conditions import Clause, Condition, Single, Values, required
+from tracelib.store.conditions import Clause, Condition, Hint, Single, Values, required
 from tracelib.store.database import Database
 from tracelib.store.filter import parsed
 from tracelib.store.lookup import check_limit, named
-from tracelib.store.opened import compact, structure
+from tracelib.store.opened import structure, whole
 from tracelib.store.rows import NANO, StoredCall
-from tracelib.store.schema import blob_use, call, function, payload
+from tracelib.store.schema import blob_use, call, function, payload, version
 
 PAGE = 200
-"""Calls whose values are read at once where whole values are searched."""
+"""Calls that are looked at at once where whole values are searched."""
+MANY = 10_000
+"""Calls that are read at once in a list without a limit."""
+PINS = 64
+"""Functions or versions that are read one by one; more are filtered out."""
+FEW = 2_000
+"""Calls that are looked up by their ids, where tags or scores say which; more are filtered out."""
 SLACK_NS = NANO
 """How far an id's time may be from the start that is stored: both are rounded."""
 
@@ -59,8 +65,8 @@ class Selection:
 class _Listing:
     """Goes through calls in order, a page at a time, using an index that has this order.
 
-    Of certain functions they are ordered by start in the index on (function, start_ns), which is read for
-    each function by itself; all others by id, which begins with the time of the start.
+    Calls of certain functions or versions are ordered by start in an index that begins with those, which is
+    read for each by itself; all others by id, which begins with the time of the start.
     """
 
     def __init__(
@@ -70,66 +76,68 @@ class _Listing:
         self._blobs = blobs
         self._selection = selection
         self._condition = condition
-        self._functions = self._pinned()
-        self._page = PAGE if selection.deep else min(selection.limit or 10_000, 10_000)
+        self._hints = [] if condition is None else [single.hint for single in required(condition)]
+        self._name = None if selection.name is None else named(connection, selection.name)
+        self._page = PAGE if selection.deep else min(selection.limit or MANY, MANY)
+        self._clauses = list(self._every())
 
     def rows(self) -> list[Row[Any]]:
-        if self._functions is None:
-            streams = [self._stream(None)]
+        pins = self._pins()
+        if pins is None:
+            ordered = self._stream([call.c.id], *_id_bounds(self._hints))
         else:
-            streams = [self._stream(number) for number in self._functions]
-        merged = merge(*streams, key=lambda row: (row.start_ns, row.n), reverse=self._selection.newest)
-        ordered = streams[0] if len(streams) == 1 else merged
+            streams = [self._stream([call.c.start_ns, call.c.n], pin) for pin in pins]
+            ordered = merge(*streams, key=lambda row: (row.start_ns, row.n), reverse=self._selection.newest)
         return list(islice(ordered, self._selection.limit))
 
-    def _pinned(self) -> list[int] | None:
-        """The functions of which calls are wanted; None when of any."""
-        asked = [] if self._selection.name is None else [named(self._connection, self._selection.name)]
+    def _every(self) -> Iterator[Clause]:
+        """What is asked of each call."""
+        if self._name is not None:
+            yield call.c.function.in_(select(function.c.n).where(self._name))
         if self._condition is not None:
-            asked += [
-                single.functions for single in required(self._condition) if single.functions is not None
-            ]
-        if not asked:
-            return None
-        return list(self._connection.execute(select(function.c.n).where(*asked)).scalars())
+            asked = self._condition.possible if self._selection.deep else self._condition.sql
+            yield asked(True)
+        for hint in self._hints:
+            if hint.ids is not None:
+                found = self._connection.execute(hint.ids.distinct().limit(FEW + 1)).scalars().all()
+                if len(found) <= FEW:
+                    yield call.c.id.in_([bytes.fromhex(id) for id in found])
 
-    def _stream(self, number: int | None) -> Iterator[Row[Any]]:
-        """The calls of a function, or of all; in order."""
-        last = self._first(number)
+    def _pins(self) -> list[Clause] | None:
+        """The functions or versions whose calls are wanted, one by one; None when of any, or of too many."""
+        versions = [hint.versions for hint in self._hints if hint.versions is not None]
+        functions = [hint.functions for hint in self._hints if hint.functions is not None]
+        if self._name is not None:
+            functions.append(self._name)
+        if not versions and not functions:
+            return None
+        column, key, wanted = call.c.function, function.c.n, functions
+        if versions:
+            column, key, wanted = call.c.version, version.c.n, versions
+        found = self._connection.execute(select(key).where(*wanted).limit(PINS + 1)).scalars().all()
+        return None if len(found) > PINS else [column == number for number in found]
+
+    def _stream(self, keys: Sequence[ColumnElement[Any]], *scope: Clause) -> Iterator[Row[Any]]:
+        """The calls of a part of the table, in the order of the keys."""
+        newest = self._selection.newest
+        order = [key.desc() if newest else key.asc() for key in keys]
+        asked = select(call).where(*scope, *self._clauses).order_by(*order).limit(self._page)
+        last = self._first()
         while True:
-            rows = self._rows_after(number, last)
+            page = asked if last is None else asked.where(_beyond(keys, last, newest))
+            rows = self._connection.execute(page).all()
             yield from self._judged(rows)
             if len(rows) < self._page:
                 return
             last = rows[-1]
 
-    def _first(self, number: int | None) -> Any:
+    def _first(self) -> Any:
         """The row after which to begin."""
         after = self._selection.after
         if after is None:
             return None
         wanted = select(call.c.id, call.c.start_ns, call.c.n)
         return self._connection.execute(wanted.where(call.c.id == call_id(self._connection, after))).one()
-
-    def _rows_after(self, number: int | None, last: Any) -> Sequence[Row[Any]]:
-        newest = self._selection.newest
-        keys: list[ColumnElement[Any]] = [call.c.id] if number is None else [call.c.start_ns, call.c.n]
-        asked = select(call).where(*self._clauses(number)).limit(self._page)
-        if last is not None:
-            asked = asked.where(_beyond(keys, [getattr(last, key.key or "") for key in keys], newest))
-        return self._connection.execute(
-            asked.order_by(*(k.desc() if newest else k.asc() for k in keys))
-        ).all()
-
-    def _clauses(self, number: int | None) -> Iterator[Clause]:
-        if number is not None:
-            yield call.c.function == number
-        if self._condition is None:
-            return
-        if number is None:
-            yield from _id_bounds(required(self._condition))
-        deep = self._selection.deep
-        yield self._condition.possible(positive=True) if deep else self._condition.sql(positive=True)
 
     def _judged(self, rows: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
         """Those that meet the condition when whole values are read."""
@@ -138,51 +146,50 @@ class _Listing:
             return
         singles = list(self._condition.singles())
         answers = self._answers(singles, [row.n for row in rows])
-        values = self._values([row.n for row in rows])
+        big = self._big([row.n for row in rows])
         for row in rows:
             found = dict(zip(singles, answers[row.n], strict=True))
-            found |= {s: s.judge(values[row.n]) for s in singles if s.judge is not None and row.n in values}
+            if row.n in big:
+                values = self._whole(*big[row.n])
+                found |= {single: single.judge(values) for single in singles if single.judge is not None}
             if self._condition.truth(found) is True:
                 yield row
 
-    def _answers(
-        self, singles: Sequence[Single], numbers: Sequence[int]
-    ) -> Mapping[int, Sequence[bool | None]]:
+    def _answers(self, singles: Sequence[Single], calls: Sequence[int]) -> Mapping[int, list[bool | None]]:
+        """What the database says to each single condition."""
         columns = [single.answer().label(f"answer{n}") for n, single in enumerate(singles)]
-        asked = select(call.c.n, *columns).where(call.c.n.in_(numbers))
-        return {
-            row[0]: [None if one is None else bool(one) for one in row[1:]]
-            for row in self._connection.execute(asked)
-        }
+        rows = self._connection.execute(select(call.c.n, *columns).where(call.c.n.in_(calls)))
+        return {row[0]: [None if one is None else bool(one) for one in row[1:]] for row in rows}
 
-    def _values(self, numbers: Sequence[int]) -> Mapping[int, Values]:
-        """The whole values of those calls that have blobs."""
-        big = select(blob_use.c.call).where(blob_use.c.call.in_(numbers))
+    def _big(self, calls: Sequence[int]) -> Mapping[int, tuple[str, str | None]]:
+        """Inputs and output of those calls that have blobs, as they are in their rows."""
+        big = select(blob_use.c.call).where(blob_use.c.call.in_(calls))
         asked = select(payload.c.call, payload.c.inputs, payload.c.output).where(payload.c.call.in_(big))
-        return {n: self._whole(inputs, output) for n, inputs, output in self._connection.execute(asked).all()}
+        return {n: (inputs, output) for n, inputs, output in self._connection.execute(asked).all()}
 
     def _whole(self, inputs: str, output: str | None) -> Values:
-        whole = None if output is None else compact(structure(self._connection, self._blobs, output))
-        return Values(structure(self._connection, self._blobs, inputs), whole)
+        found = structure(self._connection, self._blobs, inputs)
+        return Values(found, None if output is None else whole(self._connection, self._blobs, output))
 
 
-def _beyond(keys: Sequence[ColumnElement[Any]], at: Sequence[Any], newest: bool) -> Clause:
+def _beyond(keys: Sequence[ColumnElement[Any]], last: Row[Any], newest: bool) -> Clause:
     """Rows after the given one. Both halves bound the first key, so that an index is entered there."""
-    strictly: Clause = keys[0] < at[0] if newest else keys[0] > at[0]
-    if len(keys) == 1:
+    key, *others = keys
+    at = getattr(last, key.key or "")
+    strictly: Clause = key < at if newest else key > at
+    if not others:
         return strictly
-    from_there: Clause = keys[0] <= at[0] if newest else keys[0] >= at[0]
-    return and_(from_there, or_(strictly, _beyond(keys[1:], at[1:], newest)))
+    from_there: Clause = key <= at if newest else key >= at
+    return and_(from_there, or_(strictly, _beyond(others, last, newest)))
 
 
-def _id_bounds(singles: Iterable[Single]) -> Iterator[Clause]:
-    """What a bound on the start says about ids."""
-    for single in singles:
-        first, last = single.times or (None, None)
-        if first is not None:
-            yield call.c.id >= _floor(first - SLACK_NS)
-        if last is not None:
-            yield call.c.id <= _floor(last + SLACK_NS)
+def _id_bounds(hints: Iterable[Hint]) -> Iterator[Clause]:
+    """What bounds on the start say about ids."""
+    for hint in hints:
+        if hint.earliest is not None:
+            yield call.c.id >= _floor(hint.earliest - SLACK_NS)
+        if hint.latest is not None:
+            yield call.c.id <= _floor(hint.latest + SLACK_NS)
 
 
 def _floor(nanoseconds: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from sqlalchemy import BigInteger, ColumnElement, Float, and_, cast, literal, select
 
 from tracelib.errors import FilterError
-from tracelib.store.conditions import Clause, Condition, Single
+from tracelib.store.conditions import NO_HINT, Clause, Condition, Hint, Single
 from tracelib.store.engines import bound, bound_bytes, contains, ends, folded, starts
 from tracelib.store.schema import STATUS, call, function
 
@@ -119,7 +119,7 @@ class Text(Restful):
     def _condition(self, clause: Clause) -> Single:
         if not self.of_function:
             return Single(clause)
-        return Single(call.c.function.in_(select(function.c.n).where(clause)), functions=clause)
+        return Single(call.c.function.in_(select(function.c.n).where(clause)), hint=Hint(functions=clause))
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,13 @@ class Number(Restful):
     column: ColumnElement[Any]
     scale: int = 1
     nullable: bool = True
+    hint: Hint = NO_HINT
 
     def compared(self, operator: str, value: Any) -> Condition:
         if isinstance(value, Number):
             return Single(ordered(self.value(), operator, value.value()))
-        return Single(ordered(self.column, operator, self._scaled(number_of(value, self.what))))
+        clause = ordered(self.column, operator, self._scaled(number_of(value, self.what)))
+        return Single(clause, hint=self.hint)
 
     def value(self) -> ColumnElement[Any]:
         """In the filter's unit."""
@@ -192,8 +194,8 @@ class Start(Restful):
         if operator == "==":
             raise Misuse("start is a moment: use <, <=, > or >=")
         at = self._moment(value)
-        times = (None, at) if operator[0] == "<" else (at, None)
-        return Single(ordered(call.c.start_ns, operator, literal(at, BigInteger())), times=times)
+        hint = Hint(latest=at) if operator[0] == "<" else Hint(earliest=at)
+        return Single(ordered(call.c.start_ns, operator, literal(at, BigInteger())), hint=hint)
 
     def _moment(self, value: Any) -> int:
         age = AGE.fullmatch(value) if isinstance(value, str) else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Float, String, and_, cast, exists, literal, or_, select
 
-from tracelib.store.conditions import Clause, Condition, Single
+from tracelib.store.conditions import Clause, Condition, Hint, Single
 from tracelib.store.engines import bound, bound_bytes, contains, folded, hexadecimal, starts
 from tracelib.store.operands import Misuse, Number, Restful, number_of, only_equal, ordered, text_of
 from tracelib.store.schema import alias, call, feedback, function, run, tag, version
@@ -31,7 +31,8 @@ class OfVersion(Restful):
         return Single(call.c.version.isnot(None))
 
     def _of(self, condition: Clause) -> Single:
-        return Single(call.c.version.in_(select(version.c.n).where(condition)), call.c.version.isnot(None))
+        among = call.c.version.in_(select(version.c.n).where(condition))
+        return Single(among, call.c.version.isnot(None), hint=Hint(versions=condition))
 
 
 def version_named(which: str) -> Clause:
@@ -94,15 +95,20 @@ class Tags(Restful):
         raise Misuse('a call has any number of tags: write "good" in tags')
 
     def holds(self, needle: str) -> Condition:
-        mine = and_(tag.c.target_kind == "call", tag.c.target == hexadecimal(call.c.id))
-        return Single(exists().where(mine, tag.c.tag == bound(text_of(needle, "a tag"))))
+        wanted = and_(tag.c.target_kind == "call", tag.c.tag == bound(text_of(needle, "a tag")))
+        clause = exists().where(wanted, tag.c.target == hexadecimal(call.c.id))
+        return Single(clause, hint=Hint(ids=select(tag.c.target).where(wanted)))
 
     def known(self) -> Condition:
-        return Single(exists().where(tag.c.target_kind == "call", tag.c.target == hexadecimal(call.c.id)))
+        clause = exists().where(tag.c.target_kind == "call", tag.c.target == hexadecimal(call.c.id))
+        return Single(clause, hint=Hint(ids=select(tag.c.target).where(tag.c.target_kind == "call")))
 
 
-def _about_call() -> Clause:
-    return and_(feedback.c.target_kind == "call", feedback.c.target == hexadecimal(call.c.id))
+def _about_call(*said: Clause) -> Single:
+    """Whether something that meets these conditions was said about the call."""
+    wanted = and_(feedback.c.target_kind == "call", *said)
+    clause = exists().where(wanted, feedback.c.target == hexadecimal(call.c.id))
+    return Single(clause, hint=Hint(ids=select(feedback.c.target).where(wanted)))
 
 
 @dataclass(frozen=True)
@@ -117,19 +123,21 @@ class Remarks(Restful):
 
     def compared(self, operator: str, value: Any) -> Condition:
         only_equal(operator, self.what)
-        return Single(exists().where(_about_call(), self.column == bound(text_of(value, self.what))))
+        return _about_call(self.column == bound(text_of(value, self.what)))
 
     def holds(self, needle: str) -> Condition:
-        return Single(exists().where(_about_call(), contains(self.column, text_of(needle, self.what))))
+        return _about_call(contains(self.column, text_of(needle, self.what)))
 
     def known(self) -> Condition:
-        return Single(exists().where(_about_call()))
+        return _about_call()
 
 
 def score(name: str | None) -> Number:
     """The newest score of a call, of that name or of any."""
-    newest = select(feedback.c.score).where(_about_call(), feedback.c.score.isnot(None))
+    wanted = and_(feedback.c.target_kind == "call", feedback.c.score.isnot(None))
     if name is not None:
-        newest = newest.where(feedback.c.name == bound(text_of(name, "the name of a score")))
+        wanted = and_(wanted, feedback.c.name == bound(text_of(name, "the name of a score")))
+    newest = select(feedback.c.score).where(wanted, feedback.c.target == hexadecimal(call.c.id))
     column = newest.order_by(feedback.c.n.desc()).limit(1).correlate(call).scalar_subquery()
-    return Number("score" if name is None else f"score({name!r})", column)
+    what = "score" if name is None else f"score({name!r})"
+    return Number(what, column, hint=Hint(ids=select(feedback.c.target).where(wanted)))

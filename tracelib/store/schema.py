@@ -124,7 +124,14 @@ call = Table(
 Index("ix_call_id", call.c.id, unique=True)
 Index("ix_call_trace", call.c.trace)
 Index("ix_call_function", call.c.function, call.c.start_ns)
-Index("ix_call_version", call.c.version)
+Index("ix_call_version", call.c.version, call.c.start_ns)
+Index(
+    "ix_call_error",
+    call.c.error_type,
+    call.c.function,
+    sqlite_where=call.c.error_type.isnot(None),
+    postgresql_where=call.c.error_type.isnot(None),
+)
 Index("ix_call_run", call.c.run, sqlite_where=call.c.run.isnot(None), postgresql_where=call.c.run.isnot(None))
 payload = Table(
     "payload",

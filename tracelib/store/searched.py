@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, and_, case, not_, select
 from tracelib.store.conditions import Clause, Condition, Judge, Single, Values, any_of
 from tracelib.store.engines import (
     bound,
+    contains,
+    escaped,
     folded,
     json_contains,
     json_ends,
@@ -78,9 +80,10 @@ class Value(Restful):
     ) -> Single:
         encodable(words)
         prefix = case((starts(self.column, BLOB), member(self.column, bound("prefix"))), else_=self.column)
-        return Single(
-            asked(folded(prefix) if self.folded else prefix, words), judge=self._judge(judged, words)
-        )
+        row, text = (folded(self.column), folded(prefix)) if self.folded else (self.column, prefix)
+        # What is nowhere in the row is in no part of it: one look at the row is mostly enough.
+        clause = and_(contains(row, escaped(words)), asked(text, words))
+        return Single(clause, judge=self._judge(judged, words))
 
     def _judge(self, judged: Callable[[str, str], bool], words: str) -> Judge:
         def judge(values: Values) -> bool | None:
@@ -119,6 +122,7 @@ def input_named(name: str) -> Value:
         raise Misuse(f"no input is called {name!r}")
 
     def chosen(values: Values) -> str | None:
-        return compact(values.inputs[name]) if name in values.inputs else None
+        inputs = values.inputs
+        return compact(inputs[name]) if isinstance(inputs, dict) and name in inputs else None
 
     return Value(f"inputs[{name!r}]", _kept(member(payload.c.inputs, bound(name))), chosen)

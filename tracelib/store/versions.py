@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
@@ -14,7 +16,7 @@ from tracelib.store.database import Database
 from tracelib.store.decoding import decode
 from tracelib.store.lookup import by, check_limit, named, suggestion, tags_of
 from tracelib.store.rows import StoredFunction, StoredVersion, moment
-from tracelib.store.schema import FAILED, alias, call, function, use, version
+from tracelib.store.schema import alias, call, function, use, version
 
 FEWEST_DIGITS = 4
 """A shorter beginning of a hash is taken for a name."""
@@ -46,42 +48,35 @@ def version_of(database: Database, which: str) -> StoredVersion:
 
 
 def functions(database: Database) -> list[StoredFunction]:
-    """Every recorded function, with what is known of its calls; by name."""
+    """Every recorded function, with what is known of its calls; by `module:qualname`."""
     with database.reading() as connection:
-        per = {row.function: row for row in connection.execute(_counts())}
-        numbered = connection.execute(select(version.c.function, func.count()).group_by(version.c.function))
-        versions_of = {row[0]: row[1] for row in numbered}
+        calls = {row[0]: (row[1], moment(row[2])) for row in connection.execute(_CALLS)}
+        counted = {row[0]: row[1] for row in connection.execute(_VERSIONS)}
+        failed: Counter[int] = Counter()
+        for _, number, count in connection.execute(_FAILURES):
+            failed[number] += count
         rows = connection.execute(select(function).order_by(function.c.key)).all()
-        return [_function(row, versions_of.get(row.n, 0), per.get(row.n)) for row in rows]
+        return [
+            StoredFunction(
+                row.key, row.name, row.kind, counted.get(row.n, 0), *_counts(calls.get(row.n), failed[row.n])
+            )
+            for row in rows
+        ]
 
 
-def _counts() -> Select[Any]:
-    """Of each function: calls, the newest start, and failures. The two parts are read from indices alone."""
-    failed = (
-        select(call.c.function, func.count().label("failed"))
-        .where(call.c.status == FAILED)
-        .group_by(call.c.function)
-        .subquery()
-    )
-    total = (
-        select(call.c.function, func.count().label("calls"), func.max(call.c.start_ns).label("last"))
-        .group_by(call.c.function)
-        .subquery()
-    )
-    columns = [
-        total.c.function,
-        total.c.calls,
-        total.c.last,
-        func.coalesce(failed.c.failed, 0).label("failed"),
-    ]
-    return select(*columns).outerjoin_from(total, failed, failed.c.function == total.c.function)
+# Each of these is answered by an index alone.
+_CALLS = select(call.c.function, func.count(), func.max(call.c.start_ns)).group_by(call.c.function)
+_VERSIONS = select(version.c.function, func.count()).group_by(version.c.function)
+_FAILURES = (
+    select(call.c.error_type, call.c.function, func.count())
+    .where(call.c.error_type.isnot(None))
+    .group_by(call.c.error_type, call.c.function)
+)
 
 
-def _function(row: Row[Any], versions: int, counted: Row[Any] | None) -> StoredFunction:
-    if counted is None:
-        return StoredFunction(row.key, row.name, row.kind, versions, 0, 0, None)
-    last = moment(counted.last)
-    return StoredFunction(row.key, row.name, row.kind, versions, counted.calls, counted.failed, last)
+def _counts(known: tuple[int, datetime] | None, failed: int) -> tuple[int, int, datetime | None]:
+    """Calls, failures, and the start of the newest."""
+    return (0, 0, None) if known is None else (known[0], failed, known[1])
 
 
 def _selected() -> Select[Any]:
