@@ -148,6 +148,7 @@ def version_row(function: int, number: int, hash: str) -> dict[str, Any]:
         "number": number,
         "hash": hash,
         "source": f"def f(): return {number}",
+        "description": f"Return {number}.",
         "closure": "{}",
         "partial": False,
         "created_ns": FIRST + number,

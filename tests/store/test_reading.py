@@ -379,7 +379,7 @@ def test_versions_come_newest_first_with_what_is_known_of_them(database: Databas
     found = reading.versions(database, "app:greet")
     assert [(one.number, one.id, one.calls) for one in found] == [(2, "v1:ab02", 1), (1, "v1:aa01", 2)]
     assert [one.aliases for one in found] == [(), ("production",)]
-    assert found[0].source == "def f(): return 2"
+    assert (found[0].source, found[0].description) == ("def f(): return 2", "Return 2.")
     assert len(reading.versions(database)) == 4
     assert [one.number for one in reading.versions(database, "app:greet", limit=1, offset=1)] == [1]
 

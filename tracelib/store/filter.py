@@ -34,7 +34,8 @@ is neither equal nor unequal to anything: the comparison selects nothing, and it
 either. Only `is None` finds it.
 
 Values are searched as they are stored: a string as it is, anything else as JSON with `,` and `:` and no
-spaces. A value of more than 2 KB is kept elsewhere; its first 200 characters are searched, and all of it
+spaces. Of a rare control character the last two digits of its escape are searched too, the `1b` of
+`\\x1b`. A value of more than 2 KB is kept elsewhere; its first 200 characters are searched, and all of it
 where whole values are asked for.
 """  # noqa: E501
 

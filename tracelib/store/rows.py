@@ -38,6 +38,7 @@ class StoredVersion:
     calls: int
     uses: tuple[tuple[str, str], ...] = ()
     parent: str | None = None  # hash of the version before
+    description: str | None = None  # what the function does, in its author's words
     tags: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     closure: str = field(default="", repr=False)  # Version.to_json()

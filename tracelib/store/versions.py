@@ -222,5 +222,6 @@ def _version(
         parent=parent,
         tags=tags.get(row.hash, ()),
         aliases=aliases.get((row.key, str(row.number)), ()),
+        description=row.description,
         closure=row.closure,
     )
