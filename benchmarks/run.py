@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import calls, graphs, loading, memory, peers, pictures, threads
+from benchmarks import calls, closures, graphs, loading, memory, peers, pictures, threads
 from benchmarks.goals import GOALS
 from benchmarks.harness import Row
 from benchmarks.report import missed, number, table, to_json, verdict
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
     "svg": pictures.svg,
     "decoration": loading.decoration,
     "import": loading.imports,
+    "version": closures.closures,
     "threads": threads.concurrency,
 }
 

@@ -18,6 +18,7 @@ class Size:
     decorations: int
     interpreters: int
     thread_calls: int
+    closures: tuple[int, ...]
 
 
 FULL = Size(
@@ -30,6 +31,7 @@ FULL = Size(
     decorations=100,
     interpreters=9,
     thread_calls=200_000,
+    closures=(5, 50, 500),
 )
 QUICK = Size(
     repeats=5,
@@ -41,6 +43,7 @@ QUICK = Size(
     decorations=30,
     interpreters=3,
     thread_calls=40_000,
+    closures=(5, 50, 500),
 )
 TINY = Size(
     repeats=1,
@@ -52,6 +55,7 @@ TINY = Size(
     decorations=1,
     interpreters=1,
     thread_calls=320,
+    closures=(2, 4),
 )
 
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}

@@ -26,6 +26,7 @@ FIRST_ROWS = {
     "svg": "own SVG, 20 nodes",
     "decoration": "decoration, file of 50 lines",
     "import": "import tracelib",
+    "version": "version, 2 helpers, cold",
     "threads": "threads, 320 calls",
 }
 

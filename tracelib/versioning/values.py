@@ -82,7 +82,7 @@ def expression(value: Any) -> str:
     if kind is float:
         return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
     if kind is complex:
-        if math.isfinite(value.real) and math.isfinite(value.imag):
+        if all(math.isfinite(part) and str(part) != "-0.0" for part in (value.real, value.imag)):
             return repr(value)
         return f"complex({expression(value.real)}, {expression(value.imag)})"
     return _collection(value)
