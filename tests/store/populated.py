@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from tracelib.store import schema
 from tracelib.store.blobs import Blobs, outsourced
@@ -52,6 +52,7 @@ class _Writer:
         self.spec = spec
         self.random = random.Random(spec.seed)
         self.serial = spec.owner * 100_000
+        self.number = connection.execute(select(func.max(schema.call.c.n))).scalar() or 0
         self.history: list[dict[str, str]] = []
         self.calls: list[bytes] = []
 
@@ -133,8 +134,9 @@ class _Writer:
         chosen = self.random
         which = chosen.randrange(len(self.versions))
         failed = chosen.random() < 0.2
+        self.number += 1
         number = self.add(
-            schema.call, id=id, trace=trace, parent=parent,
+            schema.call, n=self.number, id=id, trace=trace, parent=parent,
             function=self.functions[which // len(self.spec.versions)],
             version=chosen.choice([None, self.versions[which]]), session=self.session,
             run=chosen.choice([None, *self.runs]), status=int(failed),

@@ -1,0 +1,77 @@
+"""The numbers of a function's versions when two stores are joined: 1, 2, ... in the order of their times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from tracelib.store import schema
+from tracelib.store.blobs import adding
+from tracelib.store.schema import version
+
+BESIDE = "_beside"
+"""Where a row keeps what belongs to other tables."""
+Row = dict[str, Any]
+
+
+class Numbering:
+    """The numbers of the versions of the functions that an import touches."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._parents: list[tuple[int, str, str]] = []
+        self._disagreeing: dict[int, str] = {}
+
+    def add(self, row: Row) -> bool:
+        """Whether it was new."""
+        key, parent, uses = row.pop(BESIDE)
+        here = self._connection.execute(
+            select(version.c.number, version.c.hash).where(version.c.function == row["function"])
+        ).all()
+        if parent is not None:
+            self._parents.append((row["function"], row["hash"], parent))
+        same = next((number for number, hash in here if hash == row["hash"]), None)
+        if same is not None:
+            return False
+        numbers = {number for number, _ in here}
+        if row["number"] in numbers:
+            self._disagreeing[row["function"]] = key
+            row["number"] = max(numbers) + 1
+        made = self._connection.execute(insert(version).values(row).returning(version.c.n)).scalar_one()
+        for used_key, used_hash in {tuple(use) for use in uses}:
+            one = {"version": made, "used_key": used_key, "used_hash": used_hash}
+            self._connection.execute(adding(self._connection, schema.use), one)
+        return True
+
+    def settle(self) -> int:
+        """Set parents that are here by now, and number what disagrees; gives how many got another number."""
+        for function_n, hash, parent in self._parents:
+            before = select(version.c.n).where(version.c.function == function_n, version.c.hash == parent)
+            mine = (version.c.function == function_n) & (version.c.hash == hash) & version.c.parent.is_(None)
+            statement = update(version).where(mine).values(parent=before.scalar_subquery())
+            self._connection.execute(statement)
+        return sum(self._renumber(number, key) for number, key in self._disagreeing.items())
+
+    def _renumber(self, function_n: int, key: str) -> int:
+        rows = self._connection.execute(
+            select(version.c.n, version.c.number, version.c.created_ns, version.c.hash).where(
+                version.c.function == function_n
+            )
+        ).all()
+        ordered = sorted(rows, key=lambda row: (row.created_ns, row.hash))
+        moved = [(row.n, row.number, number) for number, row in enumerate(ordered, 1) if row.number != number]
+        for sign in (-1, 1):  # by way of negative numbers: two versions never have the same
+            for n, _, number in moved:
+                self._connection.execute(update(version).where(version.c.n == n).values(number=sign * number))
+        self._follow(key, {str(old): str(new) for _, old, new in moved})
+        return len(moved)
+
+    def _follow(self, key: str, moved: Mapping[str, str]) -> None:
+        """Aliases go on pointing to the same code."""
+        alias = schema.alias
+        for row in self._connection.execute(select(alias).where(alias.c.name == key)).all():
+            if row.version in moved:
+                here = alias.c.n == row.n
+                self._connection.execute(update(alias).where(here).values(version=moved[row.version]))
