@@ -83,7 +83,8 @@ class Redactor:
         """Like `text`, for what an object says of itself: also what follows `password=` and its like."""
         return self.text(ASSIGNMENT.sub(_hide_assigned, text))
 
-    def is_secret_name(self, name: str) -> bool:
+    @staticmethod
+    def is_secret_name(name: str) -> bool:
         """Whether a field of this name holds a secret: `api_key`, `X-Api-Key`, `accessToken`, ..."""
         return is_secret_name(name)
 
@@ -96,7 +97,7 @@ class Redactor:
             return piece
         for value in self._values:
             piece = piece.replace(value, mark(value))
-        return without_shapes(piece)
+        return without_shapes(piece) if telltale(piece) else piece
 
     def _hooked(self, hook: Callable[[str], str], text: str) -> str:
         try:
@@ -167,7 +168,7 @@ PHRASES = (
         f"(?:[Ss]ecret[_-]access[_-]key|SECRET_ACCESS_KEY|[Ss]ecretAccessKey)[\"'\\\\]*\\s*[:=]\\s*[\"'\\\\]*{AWS_SECRET}",
     ),
     (("Bearer ",), "Bearer +((?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,}|[A-Za-z0-9._~+/=-]{20,})"),
-    (("@",), r"://[^\s/@:?#\"'<>]{0,200}:([^\s/?#\"'<>]{1,500})@"),
+    (("@",), r":/{1,2}[^\s/@:?#\"'<>]{0,200}:([^\s/?#\"'<>]{1,500})@"),
     (
         ("PRIVATE KEY",),
         r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
@@ -198,7 +199,7 @@ def telltale(text: str) -> bool:
     """
     if SEPARATED.search(text.replace("_", "-")):
         return True
-    if "@" in text and "://" in text:
+    if "@" in text and ":/" in text:
         return True
     rare = text.replace("I", "J").replace("z", "J").replace("G", "J").replace("K", "J").replace("B", "J")
     return CAPITALS.search(rare) is not None
@@ -278,20 +279,14 @@ ABOUT = _words(
 )
 """Last words of names that speak about a secret."""
 
-LONGEST_NAME = 100
-"""Characters of a name whose answer is remembered."""
 
-
+@functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name holds a secret, in snake_case, camelCase or kebab-case.
 
     >>> is_secret_name("OPENAI_API_KEY"), is_secret_name("accessToken"), is_secret_name("max_tokens")
     (True, True, False)
     """
-    return _remembered(name) if len(name) <= LONGEST_NAME else _names_a_secret(name)
-
-
-def _names_a_secret(name: str) -> bool:
     words = [word.lower() for word in WORDS.findall(name)]
     if not words or words[-1] in ABOUT:
         return False
@@ -307,8 +302,6 @@ def _names_a_secret(name: str) -> bool:
             return True
     return not SECRETS.isdisjoint(words)
 
-
-_remembered = functools.lru_cache(maxsize=4096)(_names_a_secret)
 
 DEFAULT = Redactor()
 """The redactor without a hook."""

@@ -1,0 +1,89 @@
+"""Values as typed JSON: what JSON has is plain, everything else is `{"$": kind, ...}`.
+
+Encoding never raises and runs no code of the value but, for a type it knows nothing of, its
+`__repr__`. It is bounded: what is cut is marked, with its size, and a digest where one can be had.
+Secrets are replaced before anything leaves this module. The way back is in decoding.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_core import to_json
+
+from tracelib.redaction import Redactor
+from tracelib.store import decoding
+from tracelib.store.objects import name_of
+from tracelib.store.parts import Structure
+from tracelib.store.walk import Walk, holds_bytes
+
+LIMIT = 8 << 20
+"""Bytes of one value."""
+
+_ASCII = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":"))
+
+Opaque = decoding.Opaque
+Stored = decoding.Stored
+
+
+class Encoder:
+    """Writes values as JSON without secrets, `limit` bytes each and little more."""
+
+    def __init__(self, redactor: Redactor, limit: int = LIMIT) -> None:
+        self.redactor = redactor
+        self.limit = limit
+
+    def encode(self, value: Any) -> bytes:
+        """The value as typed JSON in UTF-8."""
+        structure = self._structure(value)
+        data = self.dumps(structure)
+        if not self.redactor.suspicious(data.decode()):
+            return data
+        return self.dumps(_cleaned(structure, self.redactor))
+
+    def plain(self, value: Any) -> Structure:
+        """What `encode` writes, as lists, dicts and strings: a part of something larger."""
+        structure = self._structure(value)
+        if not self.redactor.suspicious(self.dumps(structure).decode()):
+            return structure
+        return _cleaned(structure, self.redactor)
+
+    def dumps(self, structure: Structure) -> bytes:
+        """JSON text of what `plain` gave, or of a structure of such."""
+        try:
+            return to_json(structure)
+        except ValueError:  # a lone surrogate, or deeper than it goes
+            return _ASCII.encode(structure).encode()
+
+    def _structure(self, value: Any) -> Structure:
+        try:
+            return Walk(self.redactor, self.limit).of(value, 0)
+        except RecursionError:  # the program itself stands near the limit
+            return {"$": "cut", "type": name_of(type(value))}
+        except Exception as error:  # an object hostile in a way not known here must not stop the program
+            text = f"<not read: {type(error).__name__}>"
+            return {"$": "opaque", "type": name_of(type(value)), "text": text}
+
+
+def _cleaned(structure: Structure, redactor: Redactor) -> Structure:
+    """Every string in it without the secrets in it."""
+    if type(structure) is str:
+        return redactor.text(structure)
+    if type(structure) is list:
+        return [_cleaned(item, redactor) for item in structure]
+    if type(structure) is not dict or holds_bytes(structure):
+        return structure
+    return {redactor.text(key): _cleaned(item, redactor) for key, item in structure.items()}
+
+
+def decode(data: bytes | str, types: Callable[[str], type | None] | None = None) -> Any:
+    """The value that was encoded; see `tracelib.store.decoding`."""
+    return decoding.decode(data, types)
+
+
+def digest(data: bytes) -> str:
+    """The sha256 of the bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
