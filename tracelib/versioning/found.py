@@ -18,11 +18,17 @@ EDITED = "its file was edited after it was imported, and the text that was impor
 Position = tuple[int | None, int | None, int | None, int | None]
 
 
-def place_of(fn: types.FunctionType) -> tuple[Place | None, str]:
+Texts = dict[str, Chunk | None]
+"""The texts by file name, looked at once for one closure."""
+
+
+def place_of(fn: types.FunctionType, texts: Texts) -> tuple[Place | None, str]:
     """Where the function's text stands; or None and the reason."""
     code = code_of(fn)
     namespace = globals_of(fn)
-    now = chunk_of(code.co_filename, namespace)
+    if code.co_filename not in texts:
+        texts[code.co_filename] = chunk_of(code.co_filename, namespace)
+    now = texts[code.co_filename]
     if now is None:
         return None, NO_TEXT
     doubtful = now.may_be_edited(namespace)

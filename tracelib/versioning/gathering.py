@@ -11,6 +11,7 @@ from tracelib.versioning.canonical import canonical, digest
 from tracelib.versioning.chunks import DEFINITIONS, Binding, Place, Statement
 from tracelib.versioning.definitions import fresh, written
 from tracelib.versioning.enclosing import stored_names
+from tracelib.versioning.found import Texts
 from tracelib.versioning.pieces import CONSTANT, IMPORT, LIVE, Inner, Owner, Piece, kind_of_node
 from tracelib.versioning.scope import names_of
 from tracelib.versioning.spaces import Space, Spaces, was_edited
@@ -26,6 +27,7 @@ class Gathering:
         self.keyed: dict[Any, Piece] = {}
         self.owners: dict[tuple[int, str], Owner] = {}
         self.finals: dict[tuple[int, str], tuple[Space, str]] = {}
+        self.texts: Texts = {}
         self.resolving: set[tuple[int, str]] = set()
         self.modules: dict[str, tuple[Space, dict[str, None]]] = {}
         self.seen: dict[tuple[int, str], tuple[Space, Any]] = {}

@@ -55,7 +55,7 @@ class Inside(Objects):
         """Plain constants in the cells of a function that a call made: a model name passed to a factory."""
         if not fn.__closure__ or " cells" in piece.note:
             return
-        place, _ = place_of(fn)
+        place, _ = place_of(fn, self.texts)
         changing = place.statement.names.nonlocals if place is not None else set()
         found = []
         for name, cell in sorted(cells_of(fn).items()):

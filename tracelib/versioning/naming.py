@@ -225,7 +225,7 @@ class Naming(Inside):
             own = next((f for f in (inner, *held_functions(value)) if code_of(f).co_name == node.name), None)
             if own is not None and first_line(node) != code_of(own).co_firstlineno:
                 return self.function(value)
-            if own is not None and place_of(own)[0] is None:
+            if own is not None and place_of(own, self.texts)[0] is None:
                 return self.function(own)
             return self.function(value) if own is None and "<locals>" not in code.co_qualname else None
         assigned = getattr(binding.statement.node, "value", None)

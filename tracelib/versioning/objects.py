@@ -135,7 +135,7 @@ class Objects(Gathering):
                 return named
             module = places.plain_string(fn.__module__) or space.name
             return self._installed(space, fn.__name__, module, fn.__qualname__)
-        place, why = place_of(fn)
+        place, why = place_of(fn, self.texts)
         if place is None:
             return self._opaque(space, fn, why)
         return self._at(space, fn, place)
