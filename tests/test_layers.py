@@ -15,10 +15,11 @@ from tracelib.store.late import TABLE as STORE
 
 ROOT = Path(__file__).parent.parent
 
-LOWEST = {"errors", "late", "redaction"}
+LOWEST = {"errors", "late", "modules", "redaction"}
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "late": set(),
+    "modules": set(),
     "redaction": {"errors"},
     "graph": LOWEST,
     "versioning": LOWEST,

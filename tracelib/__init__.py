@@ -30,23 +30,30 @@ _PUBLIC = {
     "Node": "tracelib.graph.node",
     "Origin": "tracelib.graph.origin",
     "Parameter": "tracelib.graph.parameter",
+    "PostgresStore": "tracelib.store.store",
     "Remark": "tracelib.feedback.feedback",
     "Reply": "tracelib.llm.model",
     "Report": "tracelib.feedback.report",
+    "SQLiteStore": "tracelib.store.store",
+    "Store": "tracelib.store.store",
     "Text": "tracelib.graph.node",
     "TraceError": "tracelib.errors",
     "Update": "tracelib.graph.tracing",
     "bind": "tracelib.graph.parameter",
     "bundle": "tracelib.graph.bundle",
     "define_feedback": "tracelib.feedback.rules",
+    "flush": "tracelib.store.store",
     "getattr": "tracelib.graph.operators:get_attribute",
+    "init": "tracelib.store.store",
     "is_tracing": "tracelib.graph.tracing",
+    "lexical_closure": "tracelib.versioning",
     "listening": "tracelib.graph.tracing",
     "model": "tracelib.graph.module",
     "node": "tracelib.graph.node",
     "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
     "stop_tracing": "tracelib.graph.tracing",
+    "version_of": "tracelib.versioning",
     "wrap": "tracelib.graph.tracing",
 }
 """Every public name and where it lives."""
@@ -85,6 +92,13 @@ if TYPE_CHECKING:
     from tracelib.llm.message import Message as Message
     from tracelib.llm.model import Model as Model
     from tracelib.llm.model import Reply as Reply
+    from tracelib.store.store import PostgresStore as PostgresStore
+    from tracelib.store.store import SQLiteStore as SQLiteStore
+    from tracelib.store.store import Store as Store
+    from tracelib.store.store import flush as flush
+    from tracelib.store.store import init as init
+    from tracelib.versioning import lexical_closure as lexical_closure
+    from tracelib.versioning import version_of as version_of
 
 
 def __getattr__(name: str) -> Any:

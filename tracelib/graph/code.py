@@ -15,6 +15,7 @@ from typing import Any
 
 from tracelib.errors import GraphError, SignatureError
 from tracelib.graph.operator import find
+from tracelib.modules import importable
 
 FUTURE_ANNOTATIONS = annotations.compiler_flag
 KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -39,7 +40,7 @@ class CodeSlot:
     @property
     def program(self) -> str | None:
         """The function as "module:qualname"."""
-        return f"{self.fn.__module__}:{self.fn.__qualname__}"
+        return f"{importable(self.fn.__module__)}:{self.fn.__qualname__}"
 
     def function(self, source: str) -> Callable[..., Any]:
         """The function that `source` defines; raises SignatureError when it cannot stand in."""

@@ -14,6 +14,7 @@ from tracelib.errors import CodeExecutionRefused, ConstraintError, GraphError, S
 from tracelib.graph.bundle import BoundBundle, Bundle
 from tracelib.graph.late import late
 from tracelib.graph.parameter import Parameter
+from tracelib.modules import importable
 
 C = TypeVar("C", bound=type)
 
@@ -124,7 +125,7 @@ def _fitting(own: Mapping[str, Parameter[Any]], state: Mapping[str, Any], name: 
 
 def program_of(kind: type) -> str:
     """A class as the "module:qualname" that its parameters belong to."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return f"{importable(kind.__module__)}:{kind.__qualname__}"
 
 
 def named_parameters(root: Any, path: str = "", program: str | None = None) -> dict[str, Parameter[Any]]:

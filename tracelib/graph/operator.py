@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tracelib.modules import importable
+
 CODE = "__code"
 """The name under which trainable code is an input of its calls."""
 
@@ -65,7 +67,7 @@ class Operator:
             fn = fn.func
         qualname = getattr(fn, "__qualname__", None) or type(fn).__qualname__
         module = getattr(fn, "__module__", None) or type(fn).__module__
-        return f"{module}:{qualname}"
+        return f"{importable(module)}:{qualname}"
 
     @property
     def description(self) -> str | None:

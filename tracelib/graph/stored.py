@@ -8,10 +8,10 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from tracelib import modules
 from tracelib.errors import SignatureError
 from tracelib.graph.bundle import Bundle
 from tracelib.graph.description import SeenOperator, SeenParameter
@@ -79,7 +79,7 @@ def loaded(key: str) -> Any:
     Nothing is imported, and no attribute code of the user's runs.
     """
     module, _, qualname = key.partition(":")
-    found: Any = sys.modules.get(module)
+    found: Any = modules.loaded(module)
     for part in qualname.split("."):
         found = None if found is None else inspect.getattr_static(found, part, None)
     return found

@@ -82,7 +82,7 @@ class Batch:
 
     def _payload(self, number: int, sections: list[bytes], blobs: list[str]) -> None:
         """The values of a call; big ones become blobs."""
-        kept = []
+        kept: list[str | None] = []
         used = dict.fromkeys(blobs)
         for name, section in zip(SECTIONS, sections, strict=True):
             if not section:

@@ -40,7 +40,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection in a transaction that sees one moment; raises StoreError when there is none to be had."""
+        """A connection in a transaction that sees one moment; raises StoreError when there is none."""
         with self._connected("read") as connection, connection.begin():
             yield connection
 

@@ -1,4 +1,4 @@
-"""A process that drains a store in the background while a program writes, and ends when there is nothing to do.
+"""A process that drains a store in the background while a program writes, and ends when all is done.
 
 It is nobody's child: a program that waits for its own children never sees it. Without it nothing is
 lost, since every reader drains first.
@@ -18,7 +18,7 @@ LOCK = "drainer.lock"
 NUDGE_SECONDS = 1.0
 
 WHERE = "TRACELIB_DRAIN"
-"""The variable that tells the process where to drain: a URL may hold a password, and arguments can be seen."""
+"""The variable that tells the process where to drain: a URL may hold a password, arguments can be seen."""
 
 CODE = """\
 import json, sys

@@ -103,7 +103,7 @@ class Drain:
             return connection.execute(select(schema.pending.c.id).limit(1)).first() is not None
 
     def _interrupted(self, connection: Connection, rows: Sequence[_Slot]) -> None:
-        """Calls that had begun when their process died; one that was written before it died stays as it is."""
+        """Calls that had begun when their process died; one that was written before that stays as it is."""
         for row in rows:
             known = connection.execute(select(schema.call.c.n).where(schema.call.c.id == row.id)).first()
             if known is not None:

@@ -1,4 +1,4 @@
-"""Where the values of a call came from, as its record keeps it: references to other calls, and what lies between.
+"""Where the values of a call came from, as its record keeps it: other calls, and what lies between.
 
 A call refers to nodes by keys: a call's result by the call's id, any other node (a value the user
 wrapped, an operation, an earlier value of a parameter) by a number of its own, written out by the first
@@ -7,8 +7,8 @@ grow with its nodes, however often a value is used.
 
 The section is a JSON object: `operands` (input name -> key, or a list of [path, key] for a container),
 `keywords` (how many of the last inputs came by `**kwargs`), `edges` ([kind, key]: returned, read, within,
-control), `possible` (keys), `nodes` (number -> what it is: `value`, `place` and `within`, and of a parameter's
-value `parameter`, of an operation `op` and `operands`, each [name, {"node", "parts" or "value"}]).
+control), `possible` (keys), `nodes` (number -> what it is: `value`, `place` and `within`; for a parameter's
+value `parameter`, for an operation `op` and `operands`, each [name, {"node", "parts" or "value"}]).
 Keys: "<call id>", or "<call id>/<number>" for a node that the call of that id carries.
 """
 
@@ -54,7 +54,7 @@ class Lineage:
         self._recorded = recorded
 
     def of(self, made: Node[Any], call: str, values: Values) -> tuple[dict[str, Any], dict[str, str]] | None:
-        """The section for a call's node and, by source call, the slot its value came in by; None for neither."""
+        """The section for a call's node and, by source call, the slot its value came in by; None: neither."""
         extra = made._extra
         traced = [(name, kept) for name, kept in operands(made) if is_node(kept) or type(kept) is Packed]
         if not traced and (extra is None or not (extra.edges or extra.loose)):

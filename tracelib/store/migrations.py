@@ -1,4 +1,4 @@
-"""Forward migrations, applied when a store is opened: a list of functions, each applied once and recorded by name.
+"""Forward migrations, applied when a store is opened: functions, each applied once and recorded by name.
 
 A new database gets today's tables at once. Whoever opens first holds the lock; the others wait and
 find the work done.

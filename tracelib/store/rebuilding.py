@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, select
 from tracelib.errors import UnknownRecord
 from tracelib.graph.description import (
     Applied,
+    Kind,
     Parts,
     Ref,
     Seen,
@@ -26,9 +27,10 @@ from tracelib.graph.graph import Graph
 from tracelib.graph.operator import BUILTIN
 from tracelib.graph.rebuild import rebuilt
 from tracelib.store.blobs import Blobs, batches, inflated
+from tracelib.store.calls import call_id
 from tracelib.store.database import Database
-from tracelib.store.encoding import decoded
-from tracelib.store.reading import call_id
+from tracelib.store.decoding import decode
+from tracelib.store.opened import compact
 from tracelib.store.schema import FAILED, INTERRUPTED, call, function, payload, version
 
 NANO = 1e9
@@ -85,14 +87,16 @@ class _Loading:
         )
         for batch in batches(set(ids) - self._rows.keys()):
             where = call.c.id.in_([bytes.fromhex(one) for one in batch])
-            for row in self._connection.execute(select(*columns).select_from(source).where(where)):
-                self._rows[bytes(row.id).hex()] = row
+            found: Iterable[Row[Any]] = self._connection.execute(
+                select(*columns).select_from(source).where(where)
+            )
+            self._rows.update({bytes(row.id).hex(): row for row in found})
 
     def _section(self, id: str) -> dict[str, Any]:
         """How the record of a call says it was made."""
         if id not in self._sections:
-            row = self._rows.get(id)
-            self._sections[id] = {} if row is None or row.graph is None else json.loads(row.graph)
+            found = self._rows.get(id)
+            self._sections[id] = {} if found is None or found.graph is None else json.loads(found.graph)
         return self._sections[id]
 
     def _seen(self, key: str) -> Seen:
@@ -151,12 +155,10 @@ class _Loading:
             return Seen(key, "reading", place, value, parameter=parameter)
         if "op" not in told:
             return Seen(key, "leaf", place, value, within, told.get("name"), told.get("description"))
-        kind = "packed" if told["op"] == "pack" else "operation"
+        kind: Kind = "packed" if told["op"] == "pack" else "operation"
         operands = tuple((name, self._part(part)) for name, part in told["operands"])
         applied = Applied(SeenOperator(told["op"], native=told["op"] in BUILTIN), operands)
-        return Seen(
-            key, kind, place, value, within, told.get("name"), told.get("description"), applied  # type: ignore[arg-type]
-        )
+        return Seen(key, kind, place, value, within, told.get("name"), told.get("description"), applied)
 
     def _part(self, part: dict[str, Any]) -> Any:
         if "node" in part:
@@ -168,7 +170,7 @@ class _Loading:
         return None if text is None else self._structure(json.loads(text))
 
     def _structure(self, structure: Any) -> Any:
-        return decoded(inflated(structure, self._get))
+        return decode(compact(inflated(structure, self._get)))
 
 
 def _operand(traced: Any, value: Any) -> Any:
@@ -196,5 +198,3 @@ def _references(seen: Seen) -> list[str]:
 def _gone(key: str) -> Seen:
     """Stands for a node whose record was pruned, or lost with the power."""
     return Seen(key, "leaf", 0.0, f"<{key} is not stored any more>", name=None)
-
-

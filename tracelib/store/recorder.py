@@ -83,7 +83,7 @@ class Settings:
 class _Note:
     """What the recorder keeps on the frame of a call."""
 
-    __slots__ = ("keeper", "parent", "session", "slot", "start_ns", "text", "trace")
+    __slots__ = ("keeper", "parent", "session", "slot", "start_ns", "state", "text", "trace")
 
     def __init__(self, keeper: Recorder, frame: Frame, text: str, start_ns: int, slot: int) -> None:
         outer = _caller(frame)
@@ -94,6 +94,7 @@ class _Note:
             self.parent = _hex(outer)
             self.trace = self.parent if before is None else before.trace
         self.keeper = keeper
+        self.state = b""
         self.session = keeper.session
         self.text = text
         self.start_ns = start_ns
@@ -169,7 +170,11 @@ class Recorder:
         text = f"{made:032x}"
         known = self._function(frame.op)
         slot = self.journal.start(SLOT.pack(made.to_bytes(16, "big"), start_ns) + known.running)
-        frame.note = _Note(self, frame, text, start_ns, slot)
+        frame.note = note = _Note(self, frame, text, start_ns, slot)
+        if known.full and known.fn is not None:
+            version = known.version or self._registered(known, known.fn)
+            if version.state:
+                note.state = self._state(version)
 
     def call_finished(self, call: Call) -> None:
         """Write the call: on return it survives the death of this process."""
@@ -180,9 +185,8 @@ class Recorder:
         if note is None or note.session != self.session:
             note = self._late_note(frame)
         known = self._function(made._op)
-        version = self._version(known, made)
+        self._version(known, made)
         told = self._plain(made, frame, known) or self._whole(made, frame, known, note.text)
-        state = self._state(version) if version is not None and version.state and known.full else b""
         parent = "null" if note.parent is None else f'"{note.parent}"'
         run = self.settings.run()
         head = (
@@ -190,7 +194,7 @@ class Recorder:
             f"{known.version_text},{'null' if run is None else quoted(run)},{told.status},"
             f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{told.links}]"
         )
-        sections = (told.inputs, told.output, told.error, told.graph, state, told.request)
+        sections = (told.inputs, told.output, told.error, told.graph, note.state, told.request)
         self.journal.append(CALL, packed_call(head.encode(), sections))
         if note.slot >= 0:
             self.journal.end(note.slot)
@@ -211,7 +215,10 @@ class Recorder:
         if getattr(frame, "facts", None) is not None:
             return None
         names = known.op.input_names(len(args))
-        inputs, output = dumps(dict(zip(names, args, strict=True))), dumps(value)
+        try:
+            inputs, output = dumps(dict(zip(names, args, strict=True))), dumps(value)
+        except ValueError:  # half of a surrogate pair
+            return None
         if self.redactor.suspicious((inputs + output).decode()):
             return None
         return _Told(inputs, output)
@@ -306,14 +313,18 @@ class Recorder:
             self._tell_session()
         return found
 
-    def _version(self, known: _Function, made: Node[Any]) -> Version | None:
-        """The version of the code that ran: the user's own, or what a parameter held."""
+    def _version(self, known: _Function, made: Node[Any]) -> None:
+        """Know the version of the code that ran: the user's own, or what a parameter held."""
         fn = known.fn
         if fn is None:
-            return None
+            return
         last = made._args[-1] if made._args else None
         if is_node(last) and last._parameter is not None and last._parameter.is_code:
             fn = last._parameter._code.function(last._data)
+        self._registered(known, fn)
+
+    def _registered(self, known: _Function, fn: Any) -> Version:
+        """The version of a function, written where it is new."""
         version = version_of(fn)
         if version is known.version:
             return version

@@ -17,6 +17,7 @@ from tracelib.graph.bundle import CAPTURES
 from tracelib.graph.tracing import Frame, Update, ears
 from tracelib.store.drainer import Drainer
 from tracelib.store.journal import Journal
+from tracelib.store.late import late
 from tracelib.store.recorder import Recorder, Settings
 
 if TYPE_CHECKING:
@@ -33,12 +34,21 @@ run: contextvars.ContextVar[str | None] = contextvars.ContextVar("tracelib_run",
 class Recording:
     """A store while it is recorded into."""
 
-    def __init__(self, store: Store, capture: str, redact: Callable[[str], str] | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        capture: str = "full",
+        redact: Callable[[str], str] | None = None,
+        autocommit: Any = False,
+    ) -> None:
         if capture not in CAPTURES:
             raise StoreError(f"capture is one of {', '.join(CAPTURES)}, not {capture!r}")
         self.store = store
         self.journal = _Watched(Drainer(store.where, store.journal), store)
         self.recorder = Recorder(self.journal, Settings(capture, redact, run.get))
+        if autocommit:
+            model = None if autocommit is True else autocommit
+            self.recorder.on_version = late("Committer")(store, self.recorder, model).take
 
     def close(self) -> None:
         """Write what is left; the rest is done by whoever drains."""

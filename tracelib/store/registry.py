@@ -65,5 +65,5 @@ class Registry:
 def added(connection: Connection, table: Table, **values: Any) -> int:
     """Add a row and give its number."""
     done = connection.execute(insert(table).values(**values))
-    number: int = done.inserted_primary_key[0]
-    return number
+    key: Any = done.inserted_primary_key
+    return int(key[0])

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 import tracelib
+from tracelib.store import schema
 from tracelib.store.encoding import decode
+from tracelib.store.opened import structure
 from tracelib.store.store import Store
-from tracelib.versioning import Version
 
 SECONDS = 60.0
 
@@ -48,12 +51,12 @@ def replay(store: Store, id: str, timeout: float = SECONDS) -> Replay:
     if problem:
         return Replay(call.id, None, stored=call.output, problem=problem)
     assert call.version is not None
-    version = Version.from_json(json.loads(store.version(call.version).closure))
+    version = store.version(call.version).whole
     job = {
         "closure": version.closure,
         "name": version.qualname,
-        "inputs": store.raw_inputs(call.id),
-        "state": store.state_before(call.id),
+        "inputs": store.section(call.id, "inputs"),
+        "state": _state(store, call),
     }
     return _compared(call, _run(job, timeout), version.partial)
 
@@ -68,6 +71,24 @@ def _problem(store: Store, call: Any) -> str:
     if "." in qualname and "<locals>" not in qualname:
         return f"{qualname} is a method, and the object it was called on is not stored"
     return ""
+
+
+def _state(store: Store, call: Any) -> dict[str, str]:
+    """The mutable globals as they were when the call ran: what was last told of each, by calls up to it."""
+    told = schema.payload.c.state
+    rows = (
+        select(told)
+        .join(schema.call, schema.call.c.n == schema.payload.c.call)
+        .join(schema.version, schema.version.c.n == schema.call.c.version)
+        .where(schema.version.c.hash == call.version, told.isnot(None), schema.call.c.n <= call.n)
+        .order_by(schema.call.c.n)
+    )
+    found: dict[str, str] = {}
+    with store.database.reading() as connection:
+        for text in connection.execute(rows).scalars():
+            whole = structure(connection, store.blobs, text)
+            found.update({name: json.dumps(value) for name, value in whole.items()})
+    return found
 
 
 def _run(job: dict[str, Any], timeout: float) -> dict[str, Any]:

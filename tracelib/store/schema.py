@@ -1,4 +1,4 @@
-"""The tables, once for SQLite and PostgreSQL. Times are unix nanoseconds, durations nanoseconds, costs nano-dollars.
+"""The tables, once for SQLite and PostgreSQL. Times and durations are nanoseconds, costs nano-dollars.
 
 A call's row is written once, when the call has ended, and never changed. `n` numbers rows in the order
 they were written and is what other tables refer to; `id` is the UUIDv7 that people and other processes

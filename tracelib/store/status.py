@@ -40,7 +40,7 @@ class Status:
     blob_bytes: int
     waiting_bytes: int
     running: tuple[Running, ...]
-    kept_records: int  # in memory of this process, since the journal could not be written
+    kept_records: int  # in memory, since the journal could not be written
     lost_records: int
     problems: tuple[str, ...]
 
@@ -63,7 +63,7 @@ def status(store: Store) -> Status:
     except StoreError as error:
         problems.append(str(error))
         told = _nothing()
-    waiting = [segment for segment in segments(store.journal)]
+    waiting = segments(store.journal)
     problems += filter(None, (segment.problem() for segment in waiting))
     found = recording.of_process()
     journal = found.journal.status() if found is not None and found.store is store else None
@@ -81,9 +81,8 @@ def status(store: Store) -> Status:
 
 def _told(store: Store) -> dict[str, Any]:
     with store.database.reading() as connection:
-        by_status = dict(
-            connection.execute(select(schema.call.c.status, func.count()).group_by(schema.call.c.status)).all()  # type: ignore[arg-type]
-        )
+        grouped = select(schema.call.c.status, func.count()).group_by(schema.call.c.status)
+        by_status: dict[int, int] = {row[0]: row[1] for row in connection.execute(grouped)}
         pending = connection.execute(select(schema.pending).order_by(schema.pending.c.start_ns)).all()
         return {
             "calls": sum(by_status.values()),
@@ -92,7 +91,9 @@ def _told(store: Store) -> dict[str, Any]:
             "versions": _count(connection, schema.version),
             "functions": _count(connection, schema.function),
             "database_bytes": _size(store.database, connection),
-            "blob_bytes": connection.execute(select(func.coalesce(func.sum(schema.blob.c.stored), 0))).scalar(),
+            "blob_bytes": connection.execute(
+                select(func.coalesce(func.sum(schema.blob.c.stored), 0))
+            ).scalar(),
             "running": tuple(
                 Running(shown_id(row.id) or "", row.name, moment(row.start_ns), row.pid) for row in pending
             ),
@@ -125,5 +126,3 @@ def _behind(store: Store, segment: Segment) -> int:
     except StoreError:
         offset = 0
     return sum(len(record.payload) for record in segment.read(offset, 1 << 30).records)
-
-

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tracelib.store.blobs import Blobs
     from tracelib.store.database import Database
     from tracelib.store.draining import Drain, Drained
-    from tracelib.store.rows import StoredCall, StoredFeedback, StoredUpdate, StoredVersion
+    from tracelib.store.marks import AliasMove
+    from tracelib.store.replay import Replay
+    from tracelib.store.rows import Flow, StoredCall, StoredFeedback, StoredUpdate, StoredVersion
     from tracelib.versioning import Difference
 
 DATABASE = "tracelib.db"
@@ -50,16 +52,19 @@ class Store:
 
     def install(
         self,
-        autocommit: bool = False,
+        autocommit: Any = False,
         capture: str = "full",
         redact: Callable[[str], str] | None = None,
     ) -> Store:
         """Record every call of this process into the store from now on.
 
+        With `autocommit` a language model writes the commit messages of new versions, in the background:
+        the one named by TRACELIB_MODEL for True, or the one given. The difference of your source goes to
+        that model, and only then. Raises NoModelError when there is none.
         `capture` is what is kept of values: "full", "hash" (a digest of each) or "none". `redact` sees
         every text after known secrets were taken out of it, and gives what is kept.
         """
-        recording.install(recording.Recording(self, capture, redact))
+        recording.install(recording.Recording(self, capture, redact, autocommit))
         return self
 
     def uninstall(self) -> None:
@@ -69,12 +74,12 @@ class Store:
             recording.install(None)
 
     def __enter__(self) -> Store:
-        """Record into this store in this context; a store that `init` gave is the process's until the block ends."""
+        """Record into this store in this context; what `init` gave is the process's until the block ends."""
         of_process = recording.of_process()
         if of_process is not None and of_process.store is self:
             self._entered.append(None)
         else:
-            made = recording.Recording(self, "full", None)
+            made = recording.Recording(self)
             self._entered.append((made, recording.enter(made)))
         return self
 
@@ -112,14 +117,14 @@ class Store:
             self.drain()
         except StoreError as error:
             warnings.warn(
-                f"the newest records of {self.where} are still in its journal ({error}): what is shown is older",
+                f"the newest records of {self.where} are still in its journal, and not shown ({error})",
                 StoreWarning,
                 stacklevel=3,
             )
         return self.database
 
     def flush(self) -> None:
-        """Move what was recorded until now into the database; trouble is warned about, and nothing is lost."""
+        """Move what was recorded until now into the database; trouble is warned about, nothing is lost."""
         found = recording.of_process()
         for one in (found, recording.active()):
             if one is not None and one.store is self:
@@ -131,12 +136,15 @@ class Store:
         return late("versions")(self.ready(), name, limit)  # type: ignore[no-any-return]
 
     def version(self, which: str) -> StoredVersion:
-        """One version: `greet` (the newest), `greet@3`, `greet@production`, or the beginning of a hash."""
+        """One version: `greet` (the newest), `greet@3`, `greet@production`, or the beginning of a hash.
+
+        Raises UnknownRecord, with names that are near, when there is none.
+        """
         return late("version")(self.ready(), which)  # type: ignore[no-any-return]
 
     def functions(self) -> list[Any]:
         """What was called, with how often and how well."""
-        return late("names")(self.ready())  # type: ignore[no-any-return]
+        return late("functions")(self.ready())  # type: ignore[no-any-return]
 
     def calls(
         self,
@@ -159,6 +167,10 @@ class Store:
         """One call with its values, by its id or the beginning of it."""
         return late("call")(self.ready(), self.blobs, id)  # type: ignore[no-any-return]
 
+    def section(self, id: str, section: str) -> str | None:
+        """The JSON of a call's inputs, output, error, graph, state or request, as it is kept, whole."""
+        return late("section_of")(self.ready(), self.blobs, id, section)  # type: ignore[no-any-return]
+
     def trace(self, id: str) -> list[StoredCall]:
         """All calls made within the same outermost call, callers before what they call."""
         return late("trace_of")(self.ready(), id)  # type: ignore[no-any-return]
@@ -169,15 +181,44 @@ class Store:
 
     def difference(self, old: str, new: str) -> Difference:
         """What changed between two versions."""
-        return late("difference")(self.version(old), self.version(new))  # type: ignore[no-any-return]
+        before, after = self.version(old).whole, self.version(new).whole
+        return late("difference")(before, after)  # type: ignore[no-any-return]
 
-    def updates(self, program: str | None = None) -> list[StoredUpdate]:
+    def consumed(self, id: str) -> list[Flow]:
+        """The calls whose values flowed into a call, and by which input."""
+        return late("consumed")(self.ready(), id)  # type: ignore[no-any-return]
+
+    def consumers(self, id: str) -> list[Flow]:
+        """The calls that a call's value flowed into."""
+        return late("consumers")(self.ready(), id)  # type: ignore[no-any-return]
+
+    def updates(self, program: str | None = None, path: str | None = None) -> list[StoredUpdate]:
         """The changes of parameters, oldest first."""
-        return late("updates")(self.ready(), program)  # type: ignore[no-any-return]
+        return late("updates")(self.ready(), program, path)  # type: ignore[no-any-return]
+
+    def replay(self, id: str, timeout: float = 60.0) -> Replay:
+        """Run a stored call again in a fresh interpreter, and compare what it gives. Code runs."""
+        return late("replay")(self, id, timeout)  # type: ignore[no-any-return]
+
+    def freeze(self, *functions: Any) -> Any:
+        """Let calls of recorded functions give what is stored for the same version and inputs; no code runs.
+
+        Until `unfreeze`, or for a block: `with store.freeze(greet):`. A call of which nothing is stored
+        runs as ever.
+        """
+        return late("freeze")(self, functions)
+
+    def unfreeze(self, *functions: Any) -> None:
+        """Let functions run again."""
+        late("unfreeze")(functions)
 
     def parameters(self, program: str, at: Any = None) -> dict[str, Any]:
         """The values of a program's parameters by path: now, at a time, at a state's number or at a call."""
         return late("parameters")(self.ready(), program, at)  # type: ignore[no-any-return]
+
+    def programs(self) -> dict[str, int]:
+        """The programs whose parameters are stored, with the number of each one's newest state."""
+        return late("programs")(self.ready())  # type: ignore[no-any-return]
 
     def tag(self, target: str, *tags: str) -> tuple[str, ...]:
         """Put tags on a call, version or run."""
@@ -187,13 +228,19 @@ class Store:
         """Take tags off."""
         return late("untag")(self.ready(), *self._target(target), *tags)  # type: ignore[no-any-return]
 
-    def alias(self, which: str, alias: str, by: str | None = None) -> Any:
-        """Let an alias point to a version: `store.alias("greet@3", "production")`; every move is logged."""
+    def alias(self, which: str, alias: str, by: str | None = None) -> AliasMove:
+        """Let an alias point to a version: `store.alias("greet@3", "production")`; every move is logged.
+
+        `module:Program@5` points it to a state of a program's parameters.
+        """
+        program, _, state = which.rpartition("@")
+        if program in self.programs() and state.isdecimal():
+            return late("move_alias")(self.database, program, alias, state, by)  # type: ignore[no-any-return]
         found = self.version(which)
-        return late("move_alias")(self.database, found.name, alias, found.number, by)
+        return late("move_alias")(self.database, found.name, alias, found.number, by)  # type: ignore[no-any-return]
 
     def alias_state(self, program: str, state: int, alias: str, by: str | None = None) -> Any:
-        """Let an alias point to a state of a program's parameters: `store.alias_state("app:Agent", 5, "best")`."""
+        """Let an alias point to a state of a program's parameters: `alias_state("app:Agent", 5, "best")`."""
         return late("move_alias")(self.ready(), program, alias, state, by)
 
     def unalias(self, name: str, alias: str, by: str | None = None) -> Any:
@@ -340,7 +387,7 @@ def open_store(where: Any, journal: Path | None = None, durability: str = "norma
 
 def init(
     store: Any = None,
-    autocommit: bool = False,
+    autocommit: Any = False,
     capture: str = "full",
     redact: Callable[[str], str] | None = None,
     durability: str = "normal",
@@ -354,6 +401,13 @@ def init(
         recording.install(None)
         return None
     return open_store(store, durability=durability).install(autocommit, capture, redact)
+
+
+def flush() -> None:
+    """Move what this process has recorded until now into its store; without one it does nothing."""
+    found = recording.active()
+    if found is not None:
+        found.store.flush()
 
 
 def _state_folder(url: str) -> Path:
