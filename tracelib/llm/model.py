@@ -231,6 +231,11 @@ def as_model(source: Any = None) -> Model:
     )
 
 
+def is_configured() -> bool:
+    """Whether the environment names a model, so that `default_model` gives one."""
+    return bool(os.environ.get("TRACELIB_MODEL", "").strip())
+
+
 def default_model() -> Model:
     """The model named by the environment variable TRACELIB_MODEL. Raises NoModelError when it is not set."""
     name = os.environ.get("TRACELIB_MODEL", "").strip()

@@ -97,8 +97,8 @@ class Committer:
             number = connection.execute(select(version.c.n).where(version.c.hash == found.hash)).scalar()
             old = now - int(CLAIM_SECONDS * 1e9)
             connection.execute(delete(claim).where(claim.c.version == number, claim.c.time_ns < old))
-            row = {"version": number, "time_ns": now}
-            return connection.execute(adding(connection, claim), row).rowcount == 1
+            taken = adding(connection, claim).values(version=number, time_ns=now).returning(claim.c.version)
+            return connection.execute(taken).first() is not None
 
     def _release(self, found: Version) -> None:
         with self._store.database.writing() as connection:

@@ -15,6 +15,7 @@ from tracelib.errors import StoreError
 from tracelib.graph import arguments
 from tracelib.graph.bundle import CAPTURES
 from tracelib.graph.tracing import Frame, Update, ears
+from tracelib.llm.model import default_model, is_configured
 from tracelib.store.drainer import Drainer
 from tracelib.store.journal import Journal
 from tracelib.store.late import late
@@ -46,8 +47,8 @@ class Recording:
         self.store = store
         self.journal = _Watched(Drainer(store.where, store.journal), store)
         self.recorder = Recorder(self.journal, Settings(capture, redact, run.get))
-        if autocommit:
-            model = None if autocommit is True else autocommit
+        model = default_model() if autocommit is True and is_configured() else autocommit
+        if model and model is not True:
             self.recorder.on_version = late("Committer")(store, self.recorder, model).take
 
     def close(self) -> None:

@@ -59,8 +59,9 @@ class Store:
         """Record every call of this process into the store from now on.
 
         With `autocommit` a language model writes the commit messages of new versions, in the background:
-        the one named by TRACELIB_MODEL for True, or the one given. The difference of your source goes to
-        that model, and only then. Raises NoModelError when there is none.
+        a model that is given, or for True the one that TRACELIB_MODEL names; where it names none, and
+        without `autocommit`, messages are made from the difference, offline. The difference of your source
+        goes to that model, and only then.
         `capture` is what is kept of values: "full", "hash" (a digest of each) or "none". `redact` sees
         every text after known secrets were taken out of it, and gives what is kept.
         """
