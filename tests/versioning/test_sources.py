@@ -61,6 +61,14 @@ def test_a_helper_redefined_in_a_later_cell_is_a_new_version(shell: InteractiveS
     assert written.ran(fourth) == ("b!", "two")
 
 
+def test_cells_of_another_notebook_are_not_taken_for_its_own() -> None:
+    one, two = InteractiveShell(), InteractiveShell()
+    one.run_cell("TABLE = {'x': 'one'}\ndef f():\n    return TABLE\n", store_history=True)
+    two.run_cell("TABLE = {'x': 'two'}\ndef f():\n    return TABLE\n", store_history=True)
+    assert written.ran(version_of(one.user_ns["f"])) == {"x": "one"}
+    assert written.ran(version_of(two.user_ns["f"])) == {"x": "two"}
+
+
 def test_a_cell_that_is_run_again_unchanged_is_the_same_version(shell: InteractiveShell) -> None:
     shell.run_cell("def f():\n    return 1\n")
     first = version_of(shell.user_ns["f"])

@@ -6,6 +6,7 @@ import functools
 import gc
 import json
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,33 @@ def test_what_has_no_source_is_partial_and_never_an_error(target: Any) -> None:
     assert version.why
     assert version.hash.startswith("v1:")
     assert Version.from_json(json.loads(json.dumps(version.to_json()))) == version
+
+
+def test_an_object_whose_own_attributes_raise_can_be_asked_about() -> None:
+    class Hostile:
+        @property
+        def __dict__(self) -> Any:
+            raise RuntimeError("touched")
+
+        __wrapped__ = __func__ = __name__ = __dict__
+
+    held = Hostile()
+
+    def f() -> Any:
+        return held
+
+    assert version_of(held).hash.startswith("v1:")
+    assert version_of(f).hash.startswith("v1:")
+
+
+def test_many_threads_may_ask_at_once(tmp_path: Path) -> None:
+    text = "K = 1\n" + "".join(f"def f{i}():\n    return K + {i}\n" for i in range(40))
+    module = written.module(tmp_path, text)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        asked = [getattr(module, f"f{i % 40}") for i in range(400)]
+        hashes = list(pool.map(lambda fn: version_of(fn).hash, asked))
+    assert len(set(hashes)) == 40
+    assert hashes[:40] * 10 == hashes
 
 
 def test_a_partial_of_a_local_function_is_reproduced() -> None:

@@ -43,6 +43,8 @@ def canonical(nodes: Iterable[ast.AST]) -> str:
             write(f"(Name id={item.id};)")
         elif kind is ast.Constant:
             write(constant(item.value))
+        elif kind is ast.Attribute and item.value.__class__ is ast.Name:
+            write(f"(Attribute value=(Name id={item.value.id};) attr={item.attr};)")
         elif item is None:
             write("N")
         else:

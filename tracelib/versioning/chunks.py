@@ -90,6 +90,7 @@ class Chunk:
         self.statements: list[Statement] = []
         self._index: dict[str, list[Binding]] | None = None
         self._mutations: dict[str, list[Statement]] = {}
+        self._calls: dict[str, list[Statement]] = {}
         self._stars: list[ast.ImportFrom] = []
         self._declared: frozenset[str] | None = None
         self._places: dict[int, list[Place]] = {}
@@ -189,14 +190,19 @@ class Chunk:
             changed, called = list(names.mutated), list(names.called)
         own = {b.name for b in _bound(statement)} if isinstance(node, DEFINITIONS) else set()
         for name in called:
-            changed.extend(self._changed_in(name))
+            self._calls.setdefault(name, []).append(statement)
+            changed.extend(self.changed_in(name))
         return [name for name in changed if name not in own]
 
-    def _changed_in(self, function: str) -> list[str]:
+    @property
+    def calls(self) -> dict[str, list[Statement]]:
+        """Statements that call a function by its plain name, by that name."""
+        return self._calls if self.index is not None else {}
+
+    def changed_in(self, function: str) -> list[str]:
         """What a function of this chunk changes in its module when it is called."""
-        assert self._index is not None
         found: list[str] = []
-        for binding in self._index.get(function, ()):
+        for binding in self.index.get(function, ()):
             if isinstance(binding.bound.node, FUNCTIONS):
                 names = binding.statement.names
                 found += [*names.mutated_inside, *names.declared]

@@ -54,7 +54,7 @@ def _found(fn: Any) -> Kept:
     walk = Walk()
     root = find_root(walk, fn)
     walk.follow()
-    name = f"{root.piece.space.name}:{root.name}"
+    name = f"{root.piece.module or root.piece.space.name}:{root.name}"
     return Kept(draft(walk, root.told_apart(), name), Watch(walk, fn), direct_uses(walk, fn))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracelib.versioning.pieces import CONSTANT, IMPORT, LIVE, OPAQUE, Inner, Piece
+from tracelib.versioning.pieces import CHANGE, CONSTANT, IMPORT, LIVE, OPAQUE, Inner, Piece, outermost
 from tracelib.versioning.spaces import Space
 from tracelib.versioning.walk import Walk
 
@@ -108,10 +108,4 @@ def names_bound(piece: Piece) -> list[str]:
     if piece.kind == IMPORT:
         return []
     found = dict.fromkeys(b.name for s in piece.statements for b in s.names.bound)
-    return list(found) or [piece.name]
-
-
-def outermost(space: Space) -> Space:
-    while isinstance(space, Inner):
-        space = space.outer
-    return space
+    return list(found) if found or piece.kind == CHANGE else [piece.name]

@@ -14,6 +14,7 @@ WRAPPERS = 64
 
 _type_dict = type.__dict__["__dict__"].__get__
 _qualname = type.__dict__["__qualname__"].__get__
+_mro: Any = type.__dict__["__mro__"].__get__
 
 
 def is_function(value: Any) -> bool:
@@ -35,16 +36,22 @@ def class_dict(value: type) -> dict[str, Any]:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """The instance dict, past properties and proxies; empty where there is none."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return found if type(found) is dict else {}
+    """The instance dict as Python keeps it, past a property of that name; empty where there is none."""
+    kind = type(value)
+    if kind is types.FunctionType:
+        return value.__dict__  # type: ignore[no-any-return]
+    for owner in _mro(kind):
+        descriptor = _type_dict(owner).get("__dict__")
+        if descriptor is not None:
+            found = descriptor.__get__(value) if type(descriptor) is types.GetSetDescriptorType else None
+            return found if type(found) is dict else {}
+    return {}
 
 
 def function_under(value: Any) -> Any:
     """What a bound method, classmethod, staticmethod or property is made of; the value itself otherwise."""
+    if type(value) is types.FunctionType:  # as nearly always, and asked at each call
+        return value
     for _ in range(WRAPPERS):
         kind = type(value)
         if kind is types.MethodType or kind in (classmethod, staticmethod):
@@ -78,6 +85,8 @@ def is_recorded_function(value: Any) -> bool:
 
 def innermost(value: Any) -> types.FunctionType | None:
     """The Python function at the bottom of a chain of decorators."""
+    if type(value) is types.FunctionType and "__wrapped__" not in value.__dict__:
+        return value
     found = None
     for _ in range(WRAPPERS):
         if is_function(value):

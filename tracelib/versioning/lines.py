@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracelib.versioning.chunks import DEFINITIONS, Statement
-from tracelib.versioning.identifiers import Identifiers, outermost
+from tracelib.versioning.identifiers import Identifiers
 from tracelib.versioning.margin import at_margin
-from tracelib.versioning.pieces import CONSTANT, IMPORT, LIVE, OPAQUE, Inner, Piece
+from tracelib.versioning.pieces import CONSTANT, IMPORT, LIVE, OPAQUE, Inner, Piece, outermost
 from tracelib.versioning.rename import renamed
 from tracelib.versioning.spaces import Space
 

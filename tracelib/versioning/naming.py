@@ -94,6 +94,8 @@ class Naming(Inside):
             return self._alias(space, name, value, binding)
         if value is ABSENT:
             return self._unloaded(space, name, binding, bindings)
+        if places.is_module(value) and is_local_module(value):
+            return self.module(self.spaces.of(places.namespace_of(value)))
         if is_plain(value) and not space.is_state(name):
             return self.constant(space, name, value, binding.statement, ("constant", id(space), name))
         if is_function(value):

@@ -11,7 +11,7 @@ from tracelib.versioning.chunks import Chunk, Place, Statement
 from tracelib.versioning.names import Imported, Load, Names
 from tracelib.versioning.spaces import Space
 
-FUNCTION, CLASS, VALUE, CONSTANT, IMPORT, LIVE, OPAQUE = (
+FUNCTION, CLASS, VALUE, CONSTANT, IMPORT, LIVE, OPAQUE, CHANGE = (
     "function",
     "class",
     "value",
@@ -19,6 +19,7 @@ FUNCTION, CLASS, VALUE, CONSTANT, IMPORT, LIVE, OPAQUE = (
     "import",
     "live",
     "opaque",
+    "change",
 )
 
 
@@ -100,6 +101,13 @@ DUNDERS = frozenset(
         "__annotations__",
     )
 )
+
+
+def outermost(space: Space) -> Space:
+    """The module that a space is, or is inside."""
+    while isinstance(space, Inner):
+        space = space.outer
+    return space
 
 
 def kind_of_node(node: ast.AST) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from tracelib.versioning import places
 from tracelib.versioning.chunks import DEFINITIONS, Statement
-from tracelib.versioning.identifiers import outermost
 from tracelib.versioning.lines import Item
 from tracelib.versioning.modules import ModuleObjects
+from tracelib.versioning.pieces import outermost
 from tracelib.versioning.spaces import Space
 
 

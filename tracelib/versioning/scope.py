@@ -92,9 +92,12 @@ class Reader:
 
     def read(self, nodes: Iterable[ast.AST]) -> None:
         self.push(list(nodes), self.top, False)
-        stack = self.stack
+        stack, met = self.stack, self.met
         while stack:
             node, scope, soft = stack.pop()
+            if node.__class__ is ast.Name and scope.kind is not CLASS and node.ctx.__class__ is ast.Load:
+                met.append(((node.id,), scope, soft, node))
+                continue
             handler = HANDLERS.get(type(node))
             if handler is None:
                 self.push_fields(node, scope, soft)
@@ -200,6 +203,8 @@ def _expression(r: Reader, node: ast.Expr, scope: Scope, soft: bool) -> None:
     if isinstance(value, ast.Call):
         if isinstance(value.func, ast.Name):
             r.calls.append((value.func.id, scope))
+            if value.func.id in ("setattr", "delattr") and value.args:
+                _changed(r, value.args[0], scope)
         else:
             _changed(r, value.func, scope)
     r.stack.append((node.value, scope, soft))

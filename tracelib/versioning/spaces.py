@@ -50,6 +50,19 @@ class Space:
     def mutations(self, name: str) -> list[Statement]:
         return [s for chunk in self.chunks for s in chunk.mutations.get(name, ())]
 
+    @property
+    def calls(self) -> dict[str, list[Statement]]:
+        """Statements that call a function by its plain name, as decorators do, by that name."""
+        found: dict[str, list[Statement]] = {}
+        for chunk in self.chunks:
+            for name, statements in chunk.calls.items():
+                found.setdefault(name, []).extend(statements)
+        return found
+
+    def changed_in(self, function: str) -> set[str]:
+        """The names of this module that a function of it changes when it is called."""
+        return {name for chunk in self.chunks for name in chunk.changed_in(function)}
+
     def is_state(self, name: str) -> bool:
         """Whether some function declares the name global, so that it changes while the program runs."""
         return any(name in chunk.declared for chunk in self.chunks)
@@ -135,15 +148,28 @@ def chunks_of(namespace: dict[str, Any]) -> list[Chunk]:
         chunk = chunk_of(file, namespace)
         found += [] if chunk is None else [chunk]
     if "get_ipython" in namespace:
-        found += _cells(namespace, lambda name: any(mark in name for mark in CELL_NAMES))
+        cells = _cells(namespace, lambda name: any(mark in name for mark in CELL_NAMES))
+        found += [cell for cell in cells if _was_run_here(cell, namespace)]
     elif file is None:
-        used = {
-            value.__code__.co_filename
-            for value in list(namespace.values())
-            if type(value) is types.FunctionType and value.__globals__ is namespace
-        }
-        found += _cells(namespace, used.__contains__)
+        found += _cells(namespace, _files_of_functions(namespace).__contains__)
     return found
+
+
+def _files_of_functions(namespace: dict[str, Any]) -> set[str]:
+    return {
+        value.__code__.co_filename
+        for value in list(namespace.values())
+        if type(value) is types.FunctionType and value.__globals__ is namespace
+    }
+
+
+def _was_run_here(cell: Chunk, namespace: dict[str, Any]) -> bool:
+    """Whether a cell is one of this notebook's, where it keeps a history; a magic changes a cell's text."""
+    history = namespace.get("In")
+    if type(history) is not list or len(history) < 2 or "get_ipython()" in cell.text:
+        return True
+    texts = {text.strip() for text in history if type(text) is str}
+    return cell.text.strip() in texts or cell.filename in _files_of_functions(namespace)
 
 
 def _cells(namespace: dict[str, Any], wanted: Any) -> list[Chunk]:

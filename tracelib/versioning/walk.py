@@ -8,14 +8,14 @@ code of the user's runs.
 from __future__ import annotations
 
 from tracelib.versioning import places
+from tracelib.versioning.changing import Changing
 from tracelib.versioning.lookups import computed_lookup
 from tracelib.versioning.names import Imported, Load
-from tracelib.versioning.naming import Naming
-from tracelib.versioning.pieces import DUNDER, DUNDERS, MISSING, Inner, Owner, Piece
+from tracelib.versioning.pieces import CHANGE, DUNDER, DUNDERS, MISSING, Inner, Owner, Piece, outermost
 from tracelib.versioning.spaces import Space
 
 
-class Walk(Naming):
+class Walk(Changing):
     """One closure while it is found."""
 
     def follow(self) -> None:
@@ -39,12 +39,27 @@ class Walk(Naming):
     def _use(self, piece: Piece, load: Load) -> None:
         chain = load.chain
         owner, used = self._along(piece.space, chain)
+        self._use_changes(piece, chain)
         if owner.piece is not None:
             piece.refs.append((".".join(chain[:used]), owner.piece.index))
         elif owner.kind == "module" and owner.space is not None:
             self._whole(piece, owner.space, ".".join(chain[:used]))
         elif owner is MISSING and used == 1 and not load.soft and not self._expected(piece, chain[0]):
             self.partial(f"{piece.name}: {chain[0]} is not defined")
+
+    def _use_changes(self, piece: Piece, chain: tuple[str, ...]) -> None:
+        """Statements of this module that change what it imported from another local one."""
+        space = outermost(piece.space)
+        found = self.changes_of(space, chain)
+        if found:
+            change, new = self.new(("change", *map(id, found)), CHANGE, chain[0], space)
+            if new:
+                change.statements = found
+                change.canonical = "\n".join(statement.canonical for statement in found)
+                for statement in found:
+                    change.take(statement.names)
+            if change is not piece:
+                piece.refs.append((f"{chain[0]} changed", change.index))
 
     def _expected(self, piece: Piece, name: str) -> bool:
         """Whether a missing name is no surprise: the piece makes it itself, or it was told already."""
@@ -68,6 +83,9 @@ class Walk(Naming):
             below = self.spaces.named(f"{space.name}.{name}")
             if below is not None:
                 return self.module(below)
+            if space.bindings("__getattr__"):
+                self.modules[space.name][1]["__getattr__"] = None
+                return self.owner(space, "__getattr__")
         return self.owner(space, name)
 
     def _whole(self, piece: Piece, space: Space, label: str) -> None:

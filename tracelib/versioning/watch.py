@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 import types
 import weakref
@@ -76,9 +77,10 @@ class Watch:
         own = None if inner is None else inner.__globals__
         if _cells_run(own) != self.counts:
             return False
-        return all(_same(group, own) for group in self.groups) and all(
-            _same_cell(c, v) for c, v in self.cells
-        )
+        for group in self.groups:
+            if not _same(group, own):
+                return False
+        return not self.cells or all(_same_cell(cell, value) for cell, value in self.cells)
 
 
 def _weak_cells() -> bool:
@@ -123,7 +125,7 @@ def _same(group: tuple[str, list[Any], list[Any], list[Any]], own: dict[str, Any
         found = get(name, ABSENT)
         if found is not value and not _equal(found, value):
             return False
-    return all(id(get(name)) == address for name, address in other)
+    return not other or all(id(get(name)) == address for name, address in other)
 
 
 def _equal(found: Any, value: Any) -> bool:
@@ -133,9 +135,8 @@ def _equal(found: Any, value: Any) -> bool:
 
 
 def _cells_run(namespace: dict[str, Any] | None) -> int:
-    """How many cells of a notebook were run: a new one may define anything anew."""
-    cells = None if namespace is None else namespace.get("_ih")
-    return len(cells) if type(cells) is list else 0
+    """In a notebook, how many texts there are: a new cell may define anything anew."""
+    return len(linecache.cache) if namespace is not None and "get_ipython" in namespace else 0
 
 
 _kept: dict[int, tuple[Any, Kept]] = {}
