@@ -22,7 +22,7 @@ from tracelib.store import schema
 from tracelib.store.blobs import Blobs, FolderBlobs, TableBlobs
 from tracelib.store.database import Database, sqlite_database, url_database
 from tracelib.store.lines import LineError, record_of, values
-from tracelib.store.marks import aliases
+from tracelib.store.marks import aliases, move_alias
 from tracelib.store.migrations import migrate
 from tracelib.store.transfer import Imported, export, import_
 
@@ -182,6 +182,26 @@ def test_parents_of_versions_are_found_again(place: Place, blobs: Blobs, tmp_pat
     import_(place.database, blobs, lines)
     parents = [json.loads(line).get("parent") for line in lines_of(place.database, blobs)[at : at + 3]]
     assert parents == [None, "v1:2aa", "v1:2bb"]
+
+
+def test_histories_that_two_stores_have_parts_of_become_one_and_aliases_follow(
+    place: Place, blobs: Blobs, tmp_path: Path
+) -> None:
+    other = fresh(tmp_path / "other")
+    begin = Spec().begin
+    populate(place.database, blobs, Spec(begin=begin + DAY))
+    populate(*other, Spec(seed=9, begin=begin))
+    for database, state in ((place.database, 1), (other[0], 2)):
+        move_alias(database, "app0:Agent", f"best of {state}", state)
+    import_(place.database, blobs, lines_of(*other))
+    with place.database.reading() as connection:
+        times = (
+            connection.execute(select(schema.update.c.time_ns).order_by(schema.update.c.n)).scalars().all()
+        )
+    assert times == [begin, begin + 1, begin + 2, begin + DAY, begin + DAY + 1, begin + DAY + 2]
+    assert aliases(place.database, "app0:Agent") == {"best of 1": "4", "best of 2": "2"}
+    assert not +import_(place.database, blobs, lines_of(*other)).added
+    assert aliases(place.database, "app0:Agent") == {"best of 1": "4", "best of 2": "2"}
 
 
 def test_a_run_that_was_running_is_ended_by_an_import(place: Place, blobs: Blobs, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tracelib.store.blobs import HASH, Blobs, batches, hash_of
 from tracelib.store.database import Database
 from tracelib.store.draining import in_turn
 from tracelib.store.lines import FORMAT, KINDS, SECTIONS, LineError, is_id, is_text, record_of, values
-from tracelib.store.numbering import BESIDE, Numbering
+from tracelib.store.numbering import BESIDE, Numbering, order_changes, state_of
 from tracelib.store.schema import STATUS, call, function, version
 
 LINES = 500
@@ -237,15 +237,19 @@ class _Arriving:
             schema.parameter,
             (schema.parameter.c.program, schema.parameter.c.path),
         )
-        return values(schema.update.columns, record, parameter=number, **self._stamped(record))
+        made = values(schema.update.columns, record, parameter=number, **self._stamped(record))
+        return made | {BESIDE: record["program"]}
 
     def _event(self, record: Row) -> Row:
         return values(schema.event.columns, record, **self._stamped(record))
 
     def _alias(self, record: Row) -> Row:
-        """The version by its hash, where it has one: its number may be another here."""
+        """The version by its hash, the state by its change: the numbers may be others here."""
         made = values(schema.alias.columns, record)
-        hash = record.get("hash")
+        hash, state = record.get("hash"), record.get("state")
+        if isinstance(state, list) and len(state) == 2:
+            found = state_of(self._connection, made["name"], *state)
+            return made if found is None else made | {"version": str(found)}
         if hash is None:
             return made
         named = select(version.c.number).join(function, function.c.n == version.c.function)
@@ -331,6 +335,14 @@ class _Arriving:
                 self._connection.execute(update(table).where(running).values(ended))
         return self._add(table, rows)
 
+    def _add_updates(self, rows: Sequence[Row]) -> int:
+        """A history that both stores have a part of becomes one in the order of time."""
+        programs = {row.pop(BESIDE) for row in rows}
+        added = self._add(schema.update, rows)
+        if added:
+            order_changes(self._connection, sorted(programs))
+        return added
+
     def _add_blobs(self, rows: Sequence[Row]) -> int:
         table = schema.blob
         there = {key for (key,) in self._there(table, (table.c.hash,), rows)}
@@ -402,6 +414,7 @@ ROWS: dict[str, Callable[[_Arriving, Row], Row]] = {
 ADDS: dict[str, Callable[[_Arriving, Sequence[Row]], int]] = {
     "version": _Arriving._add_versions,
     "run": _Arriving._add_runs,
+    "update": _Arriving._add_updates,
     "blob": _Arriving._add_blobs,
     "call": _Arriving._add_calls,
 }

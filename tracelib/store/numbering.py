@@ -1,15 +1,19 @@
-"""The numbers of a function's versions when two stores are joined: 1, 2, ... in the order of their times."""
+"""Numbers when two stores are joined: of a function's versions, and of the states of a program.
+
+Both count in the order of time, and aliases go on pointing to what they pointed to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from tracelib.store import schema
 from tracelib.store.blobs import adding
-from tracelib.store.schema import version
+from tracelib.store.schema import parameter, version
+from tracelib.store.schema import update as history
 
 BESIDE = "_beside"
 """Where a row keeps what belongs to other tables."""
@@ -65,13 +69,44 @@ class Numbering:
         for sign in (-1, 1):  # by way of negative numbers: two versions never have the same
             for n, _, number in moved:
                 self._connection.execute(update(version).where(version.c.n == n).values(number=sign * number))
-        self._follow(key, {str(old): str(new) for _, old, new in moved})
+        follow(self._connection, key, {str(old): str(new) for _, old, new in moved})
         return len(moved)
 
-    def _follow(self, key: str, moved: Mapping[str, str]) -> None:
-        """Aliases go on pointing to the same code."""
-        alias = schema.alias
-        for row in self._connection.execute(select(alias).where(alias.c.name == key)).all():
-            if row.version in moved:
-                here = alias.c.n == row.n
-                self._connection.execute(update(alias).where(here).values(version=moved[row.version]))
+
+def order_changes(connection: Connection, programs: Iterable[str]) -> None:
+    """Let the changes of each program's parameters be in the order of time: states are numbered so."""
+    for program in programs:
+        rows = connection.execute(_changes(program)).all()
+        ordered = sorted(rows, key=lambda row: row.time_ns)
+        places = {row.n: rank for rank, row in enumerate(rows)}
+        moved = [(row.n, rows[rank].n) for rank, row in enumerate(ordered) if row.n != rows[rank].n]
+        for sign in (-1, 1):  # by way of negative numbers, as above
+            for old, new in moved:
+                here = history.c.n == (old if sign == -1 else -new)
+                connection.execute(update(history).where(here).values(n=sign * new))
+        states = {str(places[row.n] + 1): str(rank) for rank, row in enumerate(ordered, 1)}
+        follow(connection, program, states)
+
+
+def state_of(connection: Connection, program: str, path: str, time_ns: int) -> int | None:
+    """The number of the state that the change of a parameter at a time led to."""
+    for number, row in enumerate(connection.execute(_changes(program)), 1):
+        if (row.path, row.time_ns) == (path, time_ns):
+            return number
+    return None
+
+
+def _changes(program: str) -> Select[Any]:
+    """The changes of a program's parameters, as its states are numbered."""
+    asked = select(history.c.n, history.c.time_ns, parameter.c.path)
+    joined = asked.join_from(history, parameter, parameter.c.n == history.c.parameter)
+    return joined.where(parameter.c.program == program).order_by(history.c.n)
+
+
+def follow(connection: Connection, name: str, moved: Mapping[str, str]) -> None:
+    """Aliases of a name point to the new numbers of what they pointed to."""
+    alias = schema.alias
+    for row in connection.execute(select(alias).where(alias.c.name == name)).all():
+        if moved.get(row.version, row.version) != row.version:
+            here = alias.c.n == row.n
+            connection.execute(update(alias).where(here).values(version=moved[row.version]))

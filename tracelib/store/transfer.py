@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -220,15 +221,36 @@ class _Export:
         )
 
     def _aliases(self) -> Iterator[Record]:
-        """With the hash that the number means here: elsewhere the version may have another number."""
+        """With what the number means here, the version's hash or the change that led to a state.
+
+        Elsewhere it may have another number.
+        """
         alias = schema.alias
         numbered = select(function.c.key, version.c.number, version.c.hash)
         known = numbered.join(version, version.c.function == function.c.n)
         hashes = {(row.key, str(row.number)): row.hash for row in self._rows(known)}
+        states = self._states()
         asked = select(alias).order_by(alias.c.time_ns, self._plain(alias.c.name), alias.c.n)
         for row in self._rows(asked):
-            hash = hashes.get((row.name, row.version))
-            yield self._record("alias", alias, row) | ({} if hash is None else {"hash": hash})
+            record = self._record("alias", alias, row)
+            if (row.name, row.version) in hashes:
+                record["hash"] = hashes[row.name, row.version]
+            elif (row.name, row.version) in states:
+                record["state"] = states[row.name, row.version]
+            yield record
+
+    def _states(self) -> dict[tuple[str, str], list[Any]]:
+        """The path and time of the change that led to each state that may have an alias."""
+        parameter, update = schema.parameter, schema.update
+        columns = select(parameter.c.program, parameter.c.path, update.c.time_ns)
+        asked = columns.join_from(update, parameter, parameter.c.n == update.c.parameter)
+        named = asked.where(parameter.c.program.in_(select(schema.alias.c.name)))
+        found: dict[tuple[str, str], list[Any]] = {}
+        reached: Counter[str] = Counter()
+        for row in self._rows(named.order_by(update.c.n)):
+            reached[row.program] += 1
+            found[row.program, str(reached[row.program])] = [row.path, row.time_ns]
+        return found
 
     def _events(self) -> Iterator[Record]:
         event = schema.event
