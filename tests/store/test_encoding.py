@@ -176,6 +176,11 @@ def test_what_json_has_is_plain() -> None:
     assert ENCODER.plain(value) is not value
 
 
+def test_the_text_of_a_structure_is_always_json() -> None:
+    assert ENCODER.dumps({"é": [1.0, math.nan, math.inf]}) == '{"é":[1.0,null,null]}'.encode()
+    assert ENCODER.dumps({"\ud800": "é"}) == rb'{"\ud800":"\u00e9"}'
+
+
 class Color(enum.Enum):
     RED = "red"
     BLUE = ("b", 1)
@@ -586,6 +591,13 @@ def test_depth_is_bounded() -> None:
     assert encode(deep(100_000)) == encode(deep(100_000))
     assert same(round_trip(deep(98)), deep(98))
     assert b'"depth":100' in encode(deep(101))
+
+
+def test_parts_are_read_once_however_their_keys_are_mixed() -> None:
+    value: Any = {}
+    for level in range(90):
+        value = {"a": value, level: 1}
+    assert same(round_trip(value), value)
 
 
 def test_near_the_recursion_limit_it_is_still_no_error() -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import to_json
 
 from tracelib.redaction import Redactor
-from tracelib.store import decoding
+from tracelib.store.decoding import Opaque, Stored, decode
 from tracelib.store.objects import name_of
 from tracelib.store.parts import Structure
 from tracelib.store.walk import Walk, holds_bytes
@@ -23,10 +22,9 @@ from tracelib.store.walk import Walk, holds_bytes
 LIMIT = 8 << 20
 """Bytes of one value."""
 
-_ASCII = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":"))
+_ASCII = json.JSONEncoder(ensure_ascii=True, check_circular=False, allow_nan=False, separators=(",", ":"))
 
-Opaque = decoding.Opaque
-Stored = decoding.Stored
+__all__ = ["Encoder", "Opaque", "Stored", "decode", "digest"]
 
 
 class Encoder:
@@ -35,6 +33,7 @@ class Encoder:
     def __init__(self, redactor: Redactor, limit: int = LIMIT) -> None:
         self.redactor = redactor
         self.limit = limit
+        self._known: set[str] = set()
 
     def encode(self, value: Any) -> bytes:
         """The value as typed JSON in UTF-8."""
@@ -52,15 +51,15 @@ class Encoder:
         return _cleaned(structure, self.redactor)
 
     def dumps(self, structure: Structure) -> bytes:
-        """JSON text of what `plain` gave, or of a structure of such."""
+        """JSON text of what `plain` gave, or of a structure of such; a NaN that is in it all the same is null."""
         try:
-            return to_json(structure)
+            return to_json(structure, inf_nan_mode="null")
         except ValueError:  # a lone surrogate, or deeper than it goes
             return _ASCII.encode(structure).encode()
 
     def _structure(self, value: Any) -> Structure:
         try:
-            return Walk(self.redactor, self.limit).of(value, 0)
+            return Walk(self.redactor, self.limit, self._known).of(value, 0)
         except RecursionError:  # the program itself stands near the limit
             return {"$": "cut", "type": name_of(type(value))}
         except Exception as error:  # an object hostile in a way not known here must not stop the program
@@ -77,11 +76,6 @@ def _cleaned(structure: Structure, redactor: Redactor) -> Structure:
     if type(structure) is not dict or holds_bytes(structure):
         return structure
     return {redactor.text(key): _cleaned(item, redactor) for key, item in structure.items()}
-
-
-def decode(data: bytes | str, types: Callable[[str], type | None] | None = None) -> Any:
-    """The value that was encoded; see `tracelib.store.decoding`."""
-    return decoding.decode(data, types)
 
 
 def digest(data: bytes) -> str:

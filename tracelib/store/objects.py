@@ -22,6 +22,8 @@ QUALNAME: Callable[[type], str] = type.__dict__["__qualname__"].__get__
 
 REPR_LIMIT = 1_000
 """Characters of a repr that are kept."""
+READ = 20 * REPR_LIMIT
+"""Characters of a repr that are searched for secrets."""
 
 FIELD_NAMES = {
     "__dataclass_fields__": "dataclass",
@@ -111,10 +113,13 @@ def _slot(slot: types.MemberDescriptorType, value: Any) -> Iterator[tuple[str, A
 
 def opaque(value: Any, redactor: Redactor) -> dict[str, Any]:
     """What is kept of a value that cannot be: type, a few words without secrets, digest of all words."""
-    text = redactor.shown(ADDRESS.sub("", _words_of(value)))
+    words = ADDRESS.sub("", _words_of(value))
+    text = redactor.shown(words[:READ])
     made = {"$": "opaque", "type": name_of(type(value)), "text": text[:REPR_LIMIT]}
     if text:
-        made["digest"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        # A longer text hides a secret by its length.
+        told = text if len(words) <= READ else words
+        made["digest"] = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
     return made
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from tracelib.graph.node import Node
@@ -29,21 +30,31 @@ HASHED = 64 << 20
 BEFORE_CUT = 20 * PREFIX
 """Characters searched for secrets before a string is cut, so that no part of one is left at its end."""
 
+WIDE = 1 << 63
+"""Smaller ints are not counted: they take no more than the container that holds them."""
+
+BESIDE = 16
+"""Bytes that count for each member of a container beside its value: most keys are no longer."""
+KNOWN = 10_000
+
 TYPED_DATA = frozenset(("bytes", "bytearray", "array", "numpy"))
 """Kinds whose strings are base64."""
 
 
 class Walk:
-    """Goes once through one value; `left` bytes and `elements` members may still be read."""
+    """Goes once through one value; `left` bytes and `elements` members may still be read.
 
-    __slots__ = ("active", "elements", "grace", "hashed", "left", "redactor")
+    `known` are keys that were found to be plain and no secret's name, kept from one walk to the next.
+    """
 
-    def __init__(self, redactor: Redactor, limit: int) -> None:
+    elements = ELEMENTS
+    grace = GRACE
+    hashed = HASHED
+
+    def __init__(self, redactor: Redactor, limit: int, known: set[str]) -> None:
         self.redactor = redactor
         self.left = limit
-        self.elements = ELEMENTS
-        self.grace = GRACE
-        self.hashed = HASHED
+        self.known = known
         self.active: set[int] = set()
 
     def of(self, value: Any, depth: int) -> Structure:
@@ -54,7 +65,7 @@ class Walk:
         if value is None or value is True or value is False:
             return value
         if kind is int:
-            return self.number(value)
+            return value if -WIDE < value < WIDE else self.number(value)
         if kind is float:
             return value if value - value == 0.0 else written_float(value)
         reader = CONTAINERS.get(id(kind))
@@ -80,13 +91,17 @@ class Walk:
 
     def text(self, value: str) -> Structure:
         """A string of exactly that type; a long one for which there is no room is cut."""
-        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        if size > self.left and len(value) > PREFIX:
-            return self._cut_text(value, size)
-        self.left -= size
+        size = len(value)
+        if size > PREFIX:
+            return self._long_text(value)
+        self.left -= size if value.isascii() else 3 * size
         return value
 
-    def _cut_text(self, value: str, size: int) -> Structure:
+    def _long_text(self, value: str) -> Structure:
+        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        if size <= self.left:
+            self.left -= size
+            return value
         self.left -= PREFIX
         prefix = self.redactor.text(value[:BEFORE_CUT])[:PREFIX]
         digest = self.digest(size, lambda: value.encode("utf-8", "surrogatepass"))
@@ -100,7 +115,7 @@ class Walk:
         return {"sha256": hashlib.sha256(read()).hexdigest()}
 
     def number(self, value: int) -> Structure:
-        """An int of exactly that type."""
+        """An int of any size."""
         size = value.bit_length() >> 2
         if size > self.left and size > PREFIX:
             return {"$": "cut", "type": "int", "size": size}
@@ -122,13 +137,16 @@ class Walk:
 
     def room(self, values: Iterable[Any], size: int) -> list[Any]:
         """The members that may be read: all of them, unless there is no room."""
-        before = self.elements
-        self.elements = before - size
-        return list(values) if size <= before else list(islice(values, max(before, FEW)))
+        self.left -= BESIDE * size
+        self.elements -= size
+        if self.elements >= 0:
+            return list(values)
+        self.left = min(self.left, -1)
+        return list(islice(values, max(self.elements + size, FEW)))
 
     def full(self, members: int) -> bool:
         """Whether a container with so many members already gets no more."""
-        if self.left >= 0 and self.elements >= 0:
+        if self.left >= 0:
             return False
         self.grace -= 1
         return members >= FEW or self.grace < 0
@@ -156,20 +174,36 @@ class Walk:
         found = self.room(items, size)
         made: dict[str, Structure] = {}
         for key, item in found:
-            if type(key) is not str or key[:1] == "$" or len(key) > PREFIX:
-                return self.pairs("dict", found, size, depth)
-            if (self.left < 0 or self.elements < 0) and self.full(len(made)):
+            if self.left < 0 and self.full(len(made)):
                 break
-            self.left -= len(key)
-            made[key] = self.text(item) if type(item) is str else self.of(item, depth)
-            if is_secret_name(key):
-                made[key] = masked(made[key])
-        return made if len(made) >= size else cut("dict", size, [[key, made[key]] for key in made])
+            if type(key) is str and key in self.known:
+                made[key] = self.text(item) if type(item) is str else self.of(item, depth)
+            elif not _is_plain(key):
+                return self.pairs("dict", found, size, depth, made)
+            else:
+                made[key] = self.of(item, depth) if self.learned(key) else masked(self.of(item, depth))
+        return made if len(made) >= size else cut("dict", size, _listed(made))
 
-    def pairs(self, kind: str, items: list[tuple[Any, Any]], size: int, depth: int) -> Structure:
-        """A dict as a list of keys and values."""
-        made: list[Structure] = []
-        for key, item in items:
+    def learned(self, key: str) -> bool:
+        """Whether a plain key is no secret's name; most are met again."""
+        self.left -= len(key)
+        if is_secret_name(key):
+            return False
+        if len(key) <= BESIDE and len(self.known) < KNOWN:
+            self.known.add(key)
+        return True
+
+    def pairs(
+        self,
+        kind: str,
+        items: list[tuple[Any, Any]],
+        size: int,
+        depth: int,
+        written: Mapping[str, Structure] = MappingProxyType({}),
+    ) -> Structure:
+        """A dict as a list of keys and values, of which the first may be written already."""
+        made = _listed(written)
+        for key, item in items[len(made) :]:
             if self.full(len(made)):
                 break
             made.append(self.pair(key, item, depth))
@@ -185,6 +219,15 @@ class Walk:
         if type(key) is bytes and len(key) < PREFIX:
             key = key.decode("latin-1")
         return type(key) is str and len(key) < PREFIX and is_secret_name(key)
+
+
+def _is_plain(key: Any) -> bool:
+    """Whether a key is one of JSON, and none of ours."""
+    return type(key) is str and key[:1] != "$" and len(key) <= PREFIX
+
+
+def _listed(written: Mapping[str, Structure]) -> list[Structure]:
+    return [[key, item] for key, item in written.items()]
 
 
 def holds_bytes(structure: dict[str, Structure]) -> bool:
@@ -211,4 +254,4 @@ def _numbers(values: list[Any]) -> bool:
     kinds = set(map(id, map(type, values)))
     if kinds == {id(float)}:
         return math.isfinite(sum(values))
-    return kinds == {id(int)} and min(values) >= -(1 << 63) and max(values) < 1 << 63
+    return kinds == {id(int)} and min(values) > -WIDE and max(values) < WIDE
