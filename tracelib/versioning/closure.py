@@ -62,20 +62,21 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
     """The version without the hashes of what it uses."""
     text = Emission(walk)
     whole = text.text()
+    digests = [digest(piece.canonical) for piece in walk.pieces]
     parts = tuple(
         Part(
             name=piece.name,
             module=piece.module or piece.space.name,
             kind=piece.kind,
             text="\n".join(text.texts.get(piece.index, ())),
-            digest=digest(piece.canonical),
+            digest=own,
             uses=tuple(name for name, _ in piece.refs),
             to=tuple(to for _, to in piece.refs),
         )
-        for piece in walk.pieces
+        for piece, own in zip(walk.pieces, digests, strict=True)
     )
     return Version(
-        hash=closure_hash(walk.pieces, suffix),
+        hash=closure_hash(walk.pieces, digests, suffix),
         name=name,
         source=whole.source,
         dependencies="\n\n".join(part for part in (whole.before, whole.after) if part),
@@ -95,15 +96,15 @@ def _shown(values: dict[str, Any]) -> dict[str, Any]:
     return {name: redacted(value) if type(value) is str else value for name, value in found.items()}
 
 
-def closure_hash(pieces: list[Piece], suffix: str) -> str:
+def closure_hash(pieces: list[Piece], digests: list[str], suffix: str) -> str:
     """The hash of a closure: each part's canonical text, and which parts it uses under which names.
 
     Parts are numbered in the order of first use, breadth first from the function: where they stand,
     in which order and in which module makes no difference.
     """
     texts = [SCHEME, suffix]
-    for piece in pieces:
-        texts.append(piece.canonical)
+    for piece, own in zip(pieces, digests, strict=True):
+        texts.append(own)
         texts.append(" ".join(f"{name}>{to}" for name, to in piece.refs))
     return f"{SCHEME}:{digest(*texts)}"
 

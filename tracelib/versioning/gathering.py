@@ -28,6 +28,7 @@ class Gathering:
         self.owners: dict[tuple[int, str], Owner] = {}
         self.finals: dict[tuple[int, str], tuple[Space, str]] = {}
         self.texts: Texts = {}
+        self.local: dict[int, bool] = {}
         self.resolving: set[tuple[int, str]] = set()
         self.modules: dict[str, tuple[Space, dict[str, None]]] = {}
         self.seen: dict[tuple[int, str], tuple[Space, Any]] = {}

@@ -76,6 +76,8 @@ def wrapped(value: Any) -> Any:
 
 def is_recorder(value: Any) -> bool:
     """Whether an object is one of tracelib's own, such as a bundle or a program."""
+    if type(value) is types.FunctionType:
+        return False
     return class_names(type(value))[0].startswith("tracelib.")
 
 

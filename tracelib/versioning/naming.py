@@ -221,9 +221,9 @@ class Naming(Inside):
         if isinstance(node, ast.ClassDef):
             return self.function(value)
         if isinstance(node, DEFINITIONS):
-            inner = innermost(value) or value
             if not node.decorator_list:
                 return self.function(value)
+            inner = innermost(value) or value
             own = next((f for f in (inner, *held_functions(value)) if code_of(f).co_name == node.name), None)
             if own is not None and first_line(node) != code_of(own).co_firstlineno:
                 return self.function(value)

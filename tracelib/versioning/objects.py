@@ -83,8 +83,12 @@ class Objects(Gathering):
         return None
 
     def is_local(self, namespace: dict[str, Any]) -> bool:
-        name = places.plain_string(namespace.get("__name__")) or ""
-        return places.place(name, namespace) == places.LOCAL
+        """Whether the module of a namespace is the user's own code."""
+        found = self.local.get(id(namespace))
+        if found is None:
+            name = places.plain_string(namespace.get("__name__")) or ""
+            found = self.local[id(namespace)] = places.place(name, namespace) == places.LOCAL
+        return found
 
     def of_class(self, space: Space, name: str, value: type, key: Any) -> Owner:
         """A class, by the module and the name it says it has."""
