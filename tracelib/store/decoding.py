@@ -104,7 +104,7 @@ class _Reviver:
         if kind is None:
             return stored
         try:
-            return MAKERS[kept.get("how", kept["$"])](kind, kept)
+            return MAKERS[kept["how"] if "how" in kept else kept["$"]](kind, kept)
         except Exception:  # the class of today need not take what the class of then held
             return stored
 

@@ -51,7 +51,7 @@ class Encoder:
         return _cleaned(structure, self.redactor)
 
     def dumps(self, structure: Structure) -> bytes:
-        """JSON text of what `plain` gave, or of a structure of such; a NaN that is in it all the same is null."""
+        """JSON text of what `plain` gave, or of a structure of such; a NaN in it is null."""
         try:
             return to_json(structure, inf_nan_mode="null")
         except ValueError:  # a lone surrogate, or deeper than it goes

@@ -41,7 +41,8 @@ def _read_list(walk: Walk, value: list[Any], depth: int) -> Structure:
 def _read_tuple(walk: Walk, value: tuple[Any, ...], depth: int) -> Structure:
     size = tuple.__len__(value)
     if size == 2:
-        return {"$": "tuple", "items": walk.pair(*tuple.__iter__(value), depth)}
+        key, item = tuple.__iter__(value)
+        return {"$": "tuple", "items": walk.pair(key, item, depth)}
     return walk.sequence("tuple", tuple.__iter__(value), size, depth)
 
 
@@ -57,7 +58,7 @@ def _read_set(walk: Walk, value: Any, depth: int) -> Structure:
 
 def _read_deque(walk: Walk, value: deque[Any], depth: int) -> Structure:
     made = walk.sequence("deque", list(deque.__iter__(value)), deque.__len__(value), depth)
-    size = deque.maxlen.__get__(value)  # type: ignore[attr-defined]
+    size = deque.maxlen.__get__(value)
     return made if size is None else {**made, "maxlen": size}
 
 
