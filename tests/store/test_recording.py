@@ -119,6 +119,27 @@ def test_values_that_flow_from_call_to_call_are_edges(store: Store) -> None:
     ] * 2
 
 
+@pytest.mark.parametrize("glue", ["f-string", "join", "operation", "kept"])
+def test_a_value_that_flowed_through_plain_python_is_a_possible_edge(store: Store, glue: str) -> None:
+    @trace.bundle
+    def hi(name: str) -> str:
+        return f"hi {name}"
+
+    with store:
+        if glue == "f-string":
+            double(f"say {hi('Ann')} twice")
+        elif glue == "join":
+            double(", ".join(map(str, [hi("Ann"), "x"])))
+        elif glue == "operation":
+            double(f"{hi('Ann').upper() + '!'} twice")
+        else:
+            kept = hi("Ann")
+            double(f"say {kept} twice")
+    with store.ready().reading() as connection:
+        found = connection.execute(select(schema.edge.c.slot)).scalars().all()
+    assert found == ["possible"]
+
+
 def test_coroutines_generators_and_threads_are_heard(store: Store) -> None:
     init(store)
     try:

@@ -78,8 +78,8 @@ class Frame:
     start: float
     depth: int
     _id: int | None
-    facts: dict[str, Any]
-    """What `annotate` said of the call; not set until it does."""
+    facts: dict[str, Any] | None
+    """What `annotate` said of the call; not set until it does, None where somebody listens."""
     given: Any
     """Where somebody listens: the changeable arguments as they were before the body ran, else not set."""
     note: Any
@@ -156,16 +156,45 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)
 
 
+class Loose(weakref.ref[Any]):
+    """A node that plain Python read outside any call: perhaps behind the next one.
+
+    Where somebody keeps records the frames of the calls that it came from stay when it is gone: in
+    `ask(f"say {hi()}")` what `hi` gave is dropped before `ask` is called.
+    """
+
+    __slots__ = ("frames",)
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def of(cls, node: Any) -> Loose:
+        made = cls(node)
+        made.frames = tuple(_frames_near(node)) if ears else ()
+        return made
+
+
+def _frames_near(node: Any) -> Iterator[Frame]:
+    """The calls that a node came from, through a few operations."""
+    near = [node]
+    for made in near:
+        if made._start is not None:
+            if made._frame is not None:
+                yield made._frame
+            continue
+        if len(near) < LOOSE_LIMIT:
+            near += [arg for arg in made._args if hasattr(type(arg), "_reading_now")]
+
+
 def heard(kind: str, node: Node[Any]) -> None:
     """Note that plain Python read `node`: as an input of the running call, else for the next call."""
     frame = here.get()
     if frame is None:
         known = loose.get()
-        same = weakref.ref(node if node._parameter is None else node._parameter)
+        same = node if node._parameter is None else node._parameter
         for known_kind, reference in known:
-            if reference is same and known_kind == kind:
+            if known_kind == kind and reference() is same:
                 return
-        lasting = [(kind, weakref.ref(found)) for found in _lasting(node)]
+        lasting = [(kind, Loose.of(found)) for found in _lasting(node)]
         loose.set((*known[-LOOSE_LIMIT:], *lasting))
     elif frame is not OFF:
         if node._live:
@@ -221,7 +250,7 @@ def annotate(**facts: Any) -> None:
     while frame is not None and frame.op is None:
         frame = frame.caller
     if frame is not None:
-        frame.facts = {**getattr(frame, "facts", {}), **facts}
+        frame.facts = {**(getattr(frame, "facts", None) or {}), **facts}
 
 
 def is_tracing() -> bool:
@@ -333,7 +362,7 @@ def tell(method: str, *args: Any) -> None:
     outer = here.get()
     here.set(OFF)
     try:
-        for listener in tuple(ears):
+        for listener in ears[:]:
             try:
                 getattr(listener, method)(*args)
             except Exception as error:

@@ -28,6 +28,10 @@ CARRIED_AT_ONCE = 10_000
 """Nodes that one record may carry; what is behind them is cut there, and marked."""
 
 
+POSSIBLE = "possible"
+"""The slot of an edge that Python does not let us see for certain."""
+
+
 class Values(Protocol):
     """How the values of one call's section are kept."""
 
@@ -64,8 +68,7 @@ class Lineage:
         if extra is not None:
             section["keywords"] = len(extra.keywords)
             section["edges"] = [[kind, writing.key(inner, kind)] for kind, inner in extra.edges]
-            found = (ref() for _, ref in extra.loose)
-            section["possible"] = [writing.key(inner, "") for inner in found if inner is not None]
+            section["possible"] = [key for _, loose in extra.loose for key in writing.possible(loose)]
         section["nodes"] = writing.nodes
         return {part: value for part, value in section.items() if value}, writing.slots
 
@@ -121,6 +124,17 @@ class _Writing:
             for source in carried.sources:
                 self.slots.setdefault(source, slot)
         return carried.key
+
+    def possible(self, loose: Any) -> list[str]:
+        """The keys of what plain Python read before the call: of the node, or of its calls if it is gone."""
+        made = loose()
+        if made is not None:
+            return [self.key(made, POSSIBLE)]
+        found = filter(None, map(self._lineage.frame, loose.frames))
+        calls = list(dict.fromkeys(found))
+        for call in calls:
+            self.slots.setdefault(call, POSSIBLE)
+        return calls
 
     def _write(self, made: Node[Any]) -> Carried:
         """Parents first, without recursion."""
