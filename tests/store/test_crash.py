@@ -75,7 +75,7 @@ class Acknowledged:
 
 
 def recording(where: str, journal: str, acks: str) -> None:
-    """Small calls, and big ones that fill more than a segment; drained while one is open, and when all are closed."""
+    """Small calls, and big ones that fill a segment; drained while one is open, and when all are closed."""
     os.makedirs(journal, exist_ok=True)
     assert held(journal)  # no process in the background does the draining
     acknowledged = Acknowledged(acks)

@@ -35,7 +35,7 @@ class Batch:
         self._edges: list[tuple[Any, ...]] = []
         self._uses: list[tuple[Any, ...]] = []
         self._values: dict[str, bytes] = {}
-        self._next = 1 + (connection.execute(select(func.max(schema.call.c.n))).scalar() or 0)
+        self._first = self._next = 1 + (connection.execute(select(func.max(schema.call.c.n))).scalar() or 0)
 
     def write(self, found: Sequence[Record]) -> None:
         """Write every record, in order."""
@@ -121,10 +121,19 @@ class Batch:
     def _flush(self) -> None:
         if self._values:
             self._blobs.put_all(self._connection, self._values)
-        many(self._connection, schema.call, self._calls.values())
+        added = many(self._connection, schema.call, self._calls.values())
+        if added < len(self._calls):
+            self._leave_known()
         many(self._connection, schema.payload, self._payloads)
         many(self._connection, schema.edge, self._edges)
         many(self._connection, schema.blob_use, self._uses)
+
+    def _leave_known(self) -> None:
+        """Keep only what belongs to new calls: of a journal that was deleted everything is written again."""
+        number = schema.call.c.n
+        new = set(self._connection.execute(select(number).where(number >= self._first)).scalars())
+        for rows in (self._payloads, self._edges, self._uses):
+            rows[:] = [row for row in rows if row[0] in new]
 
     def _session(self, told: dict[str, Any]) -> None:
         self._registry.session(
@@ -267,15 +276,14 @@ OTHERS = {
 """Who writes each kind of record but calls and blobs."""
 
 
-def many(connection: Connection, table: Table, rows: Iterable[Any]) -> None:
-    """Add rows given as tuples in the order of the columns; those already there are left alone.
+def many(connection: Connection, table: Table, rows: Iterable[Any]) -> int:
+    """Add rows given as tuples in the order of the columns, and say how many; known ones are left alone.
 
     The statement is made by SQLAlchemy and run by the driver, which takes half the time of building
     each row's parameters by name.
     """
     values = list(rows)
-    if values:
-        connection.exec_driver_sql(_statement(connection, table), values)
+    return connection.exec_driver_sql(_statement(connection, table), values).rowcount if values else 0
 
 
 def _statement(connection: Connection, table: Table) -> str:

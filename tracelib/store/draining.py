@@ -6,32 +6,54 @@ Whoever needs rows drains first; any number of processes may, one transaction at
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
+from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.batch import Batch, many
 from tracelib.store.blobs import Blobs
 from tracelib.store.database import Database
 from tracelib.store.failpoints import reach
+from tracelib.store.frames import Record
 from tracelib.store.recorder import SLOT
 from tracelib.store.registry import Registry
-from tracelib.store.segments import Running, Segment, segments, tables
+from tracelib.store.segments import Running, Segment, Table, segments, tables
 
 AT_ONCE = 1 << 20
 """Bytes of journal that go into one transaction: about a thousand calls."""
 DRAINING = 0x647261696E  # "drain"
+REFUSED = ".refused"
+"""The suffix of a file that holds one record which no table takes."""
+_REFUSALS = (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What a record raises that cannot be written, now or later: of a newer tracelib, or out of all bounds."""
 
 
 @dataclass
 class Drained:
-    """What a round of draining moved; `damaged` records could not be read and are skipped."""
+    """What a round of draining moved.
+
+    `damaged` records could not be read and are skipped; `refused` ones no table took: each is in a file
+    of its own beside the journal.
+    """
 
     records: int = 0
     damaged: int = 0
+    refused: int = 0
 
 
 class Drain:
@@ -45,11 +67,21 @@ class Drain:
 
     def all(self) -> Drained:
         """Move all that is there now. Raises StoreError when the database cannot be written."""
+        try:
+            return self._all()
+        except OSError as error:
+            raise StoreError(
+                f"what was recorded in {self.folder} could not be moved into {self.database.shown}: {error}"
+            ) from error
+
+    def _all(self) -> Drained:
+        # Asked before the segments are listed: of whom is dead now, every record is in the list.
+        dead = [table for table in tables(self.folder) if not table.alive()]
         drained = Drained()
         for segment in segments(self.folder):
             while self._some(segment, drained):
                 pass
-        self._running()
+        self._running(dead)
         return drained
 
     def _some(self, segment: Segment, drained: Drained) -> bool:
@@ -59,8 +91,7 @@ class Drain:
                 in_turn(self.database, connection)
                 start = _position(connection, segment.name)
                 batch = segment.read(start, AT_ONCE)
-                if batch.records:
-                    Batch(connection, self.blobs, self._registry).write(batch.records)
+                refused = self._write(connection, segment, batch.records) if batch.records else 0
                 reach("drain written")
                 if batch.offset > start:
                     _move(connection, segment.name, batch.offset)
@@ -71,6 +102,7 @@ class Drain:
         reach("drain committed")
         drained.records += len(batch.records)
         drained.damaged += batch.damaged
+        drained.refused += refused
         if not segment.finished(batch.offset):
             return bool(batch.records)
         segment.remove()
@@ -79,30 +111,55 @@ class Drain:
             connection.execute(delete(schema.position).where(schema.position.c.segment == segment.name))
         return False
 
-    def _running(self) -> None:
+    def _write(self, connection: Connection, segment: Segment, records: Sequence[Record]) -> int:
+        """Write the records, all at once if possible; how many no table takes, which are set aside."""
+        try:
+            self._try(connection, records)
+            return 0
+        except _REFUSALS:
+            refused = 0
+        for record in records:
+            try:
+                self._try(connection, [record])
+            except _REFUSALS:
+                self._set_aside(segment, record)
+                refused += 1
+        return refused
+
+    def _try(self, connection: Connection, records: Sequence[Record]) -> None:
+        try:
+            with connection.begin_nested():
+                Batch(connection, self.blobs, self._registry).write(records)
+        except BaseException:
+            self._registry.clear()
+            raise
+
+    def _set_aside(self, segment: Segment, record: Record) -> None:
+        """One record that cannot be written must not hold up all that come after it, nor be lost."""
+        path = self.folder / f"{segment.name}-{record.end}-{record.kind}{REFUSED}"
+        path.write_bytes(record.payload)
+
+    def _running(self, dead: Sequence[Table]) -> None:
         """Show the calls that run now, and give those whose process died a row of their own."""
-        found = [(table, table.alive(), table.running()) for table in tables(self.folder)]
-        if not found and not self._shown():
+        running = [table.running() for table in tables(self.folder) if table not in dead]
+        if not running and not dead and not self._shown():
             return
         with self.database.writing() as connection:
             in_turn(self.database, connection)
             connection.execute(delete(schema.pending))
-            for _, alive, calls in found:
-                rows = [_read(call) for call in calls]
-                if alive:
-                    _show(connection, rows)
-                else:
-                    self._interrupted(connection, rows)
+            for calls in running:
+                _show(connection, map(_read, calls))
+            for table in dead:
+                self._interrupted(connection, map(_read, table.running()))
         reach("drain interrupted")
-        for table, alive, _ in found:
-            if not alive:
-                table.remove()
+        for table in dead:
+            table.remove()
 
     def _shown(self) -> bool:
         with self.database.reading() as connection:
             return connection.execute(select(schema.pending.c.id).limit(1)).first() is not None
 
-    def _interrupted(self, connection: Connection, rows: Sequence[_Slot]) -> None:
+    def _interrupted(self, connection: Connection, rows: Iterable[_Slot]) -> None:
         """Calls that had begun when their process died; one that was written before that stays as it is."""
         for row in rows:
             known = connection.execute(select(schema.call.c.n).where(schema.call.c.id == row.id)).first()
@@ -126,7 +183,7 @@ def _read(call: Running) -> _Slot:
     return _Slot(id, call.payload[SLOT.size :].decode("utf-8", "replace"), start_ns, call.pid)
 
 
-def _show(connection: Connection, rows: Sequence[_Slot]) -> None:
+def _show(connection: Connection, rows: Iterable[_Slot]) -> None:
     now = time.time_ns()
     many(connection, schema.pending, [(row.id, row.key, row.start_ns, row.pid, now) for row in rows])
 
