@@ -39,7 +39,7 @@ THIRD_PARTIES = {
     "tenacity": {"llm"},
     "networkx": {"graph", "versioning"},
     "graphviz": {"render"},
-    "pydantic": {"graph", "llm", "optimizers", "store"},
+    "pydantic": {"graph", "llm", "optimizers", "programs", "store"},
     "pydantic_core": {"graph", "llm", "optimizers", "store"},
     "sqlalchemy": {"store"},
     "psycopg": {"store"},

@@ -48,11 +48,13 @@ _PUBLIC = {
     "is_tracing": "tracelib.graph.tracing",
     "lexical_closure": "tracelib.versioning",
     "listening": "tracelib.graph.tracing",
+    "lm": "tracelib.programs.program",
     "model": "tracelib.graph.module",
     "node": "tracelib.graph.node",
     "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
     "stop_tracing": "tracelib.graph.tracing",
+    "tool": "tracelib.programs.tool",
     "version_of": "tracelib.versioning",
     "wrap": "tracelib.graph.tracing",
 }
@@ -92,6 +94,8 @@ if TYPE_CHECKING:
     from tracelib.llm.message import Message as Message
     from tracelib.llm.model import Model as Model
     from tracelib.llm.model import Reply as Reply
+    from tracelib.programs.program import lm as lm
+    from tracelib.programs.tool import tool as tool
     from tracelib.store.store import PostgresStore as PostgresStore
     from tracelib.store.store import SQLiteStore as SQLiteStore
     from tracelib.store.store import Store as Store

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import run_program
+from started import run_program
 
 import tracelib as trace
 from tracelib.errors import ModelUnavailable, NoModelError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import ROOT, run_program
+from started import ROOT, run_program
 
 import tracelib as trace
 from optimizers import OptoPrime

@@ -122,6 +122,10 @@ class Bundle(Generic[P, R]):
         self._around = around
         self._unwrite()
 
+    def body(self) -> Callable[[Any], Any] | None:
+        """What makes of the function that which is run in its place; None where it is run itself."""
+        return self._around
+
     @property
     def name(self) -> str:
         """What calls of it are named after."""
@@ -288,7 +292,7 @@ def _written(reference: weakref.ref[Bundle[Any, Any]]) -> Callable[..., Any]:
             bundle.catch_execution_error,
             bundle.traceable_code,
             bundle.parameter,
-            bundle._around,
+            bundle.body(),
         )
     bundle.__call__ = made
     return made

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tracelib.modules import importable
@@ -21,7 +21,8 @@ class Operator:
     It compares equal to its name, so `node.op == "add"` reads well; library code compares operators
     by identity. `rule` is the feedback rule of this operator, or None for the default. `kind` says what
     it is to people: an operation of Python, a bundle, or a language model program (`lm`). `capture` is
-    what a store keeps of its values: full, hash or none; None for what the store says.
+    what a store keeps of its values: full, hash or none; None for what the store says. `api_params` go with
+    every question of a language model program.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class Operator:
         "_named",
         "_names",
         "_tail",
+        "api_params",
         "capture",
         "description_given",
         "fn",
@@ -54,6 +56,7 @@ class Operator:
         self.rule: Callable[..., Any] | None = None
         self.kind = "operation"
         self.capture: str | None = None
+        self.api_params: Mapping[str, Any] = {}
         self._names = names
         self._tail: tuple[str, ...] = ()
         self._least = 0

@@ -14,8 +14,10 @@ import socket
 import struct
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json as dumps
@@ -42,7 +44,7 @@ from tracelib.store.records import (
     UPDATE,
     VERSION,
     packed,
-    packed_call,
+    packed_sections,
 )
 from tracelib.store.schema import FAILED, RETURNED
 from tracelib.versioning import Version, version_of
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 RETURNED_WELL = f"{RETURNED},null"
 NO_LINKS = "[],[],{}"
 """Edges, blobs and facts of a call that has none."""
+NOTHING = b""
 PLAIN_RESULTS = (Result, TextResult)
 SHORT = 64 << 10
 """Characters of a string that is written without a look at how much there is."""
@@ -81,20 +84,26 @@ class Settings:
 
 
 class _Note:
-    """What the recorder keeps on the frame of a call."""
+    """What the recorder keeps on the frame of a call; `parent` is JSON, an id or null."""
 
-    __slots__ = ("keeper", "parent", "session", "slot", "start_ns", "state", "text", "trace")
+    __slots__ = ("keeper", "known", "parent", "session", "slot", "start_ns", "state", "text", "trace")
 
-    def __init__(self, keeper: Recorder, frame: Frame, text: str, start_ns: int, slot: int) -> None:
-        outer = _caller(frame)
+    def __init__(
+        self, keeper: Recorder, known: _Function, frame: Frame, text: str, start_ns: int, slot: int
+    ) -> None:
+        outer = frame.caller
+        if outer is not None and outer.op is None:
+            outer = _caller(frame)
         if outer is None:
-            self.parent, self.trace = None, text
+            self.parent, self.trace = "null", text
         else:
             before = getattr(outer, "note", None)
-            self.parent = _hex(outer)
-            self.trace = self.parent if before is None else before.trace
+            caller = _hex(outer) if before is None else before.text
+            self.parent = f'"{caller}"'
+            self.trace = caller if before is None else before.trace
         self.keeper = keeper
-        self.state = b""
+        self.known = known
+        self.state = NOTHING
         self.session = keeper.session
         self.text = text
         self.start_ns = start_ns
@@ -106,21 +115,34 @@ class _Told:
 
     __slots__ = ("error", "graph", "inputs", "links", "output", "request", "status")
 
-    def __init__(self, inputs: bytes, output: bytes = b"") -> None:
+    def __init__(self, inputs: bytes) -> None:
         self.status = RETURNED_WELL
         self.links = NO_LINKS
         self.inputs = inputs
-        self.output = output
-        self.error = self.graph = self.request = b""
+        self.output = self.error = self.graph = self.request = NOTHING
 
 
 class _Function:
     """What is the same for every call of an operator."""
 
-    __slots__ = ("capture", "fn", "full", "names", "op", "plain", "running", "version", "version_text")
+    __slots__ = (
+        "capture",
+        "fn",
+        "full",
+        "inputs",
+        "is_code",
+        "names",
+        "op",
+        "plain",
+        "running",
+        "version",
+        "version_text",
+    )
 
     def __init__(self, op: Operator, default: str) -> None:
         self.op = op
+        self.is_code = CODE in op._tail
+        self.inputs: dict[int, tuple[str, ...]] = {}
         self.capture = op.capture or default
         self.full = self.capture == "full"
         self.plain = self.full and not op.receiver and not any(map(is_secret_name, _parameters(op)))
@@ -137,17 +159,18 @@ class Recorder:
     def __init__(self, journal: Journal, settings: Settings | None = None) -> None:
         self.journal = journal
         self.settings = settings or Settings()
+        self._run = self.settings.run
         self.redactor = Redactor(self.settings.redact)
         self.encoder = Encoder(self.redactor)
         self.on_version: Callable[[Version, Operator], None] = lambda version, op: None
         self._lineage = Lineage(self._recorded)
         self.parameters = ParameterLog(self.encoder, lambda values: self.write(UPDATE, values))
-        self._latest = 0.0
+        self._latest = 0
         self._begin()
+        _watch_forks(weakref.ref(self))
 
     def _begin(self) -> None:
         """Start a session: at once, and again in a forked child."""
-        self._pid = os.getpid()
         self.session = f"{new_id(time.time()):032x}"
         self._versions: dict[tuple[str, str], bool] = {}
         self._blobs: dict[str, bool] = {}
@@ -164,13 +187,16 @@ class Recorder:
 
     def call_started(self, frame: Frame) -> None:
         """Give the call its id and show it as running."""
-        start_ns = time.time_ns()
-        made = self._id(start_ns)
-        frame._id = made
-        text = f"{made:032x}"
-        known = self._function(frame.op)
-        slot = self.journal.start(SLOT.pack(made.to_bytes(16, "big"), start_ns) + known.running)
-        frame.note = note = _Note(self, frame, text, start_ns, slot)
+        start_ns = time_ns()
+        frame._id = made = self._id(start_ns)
+        raw = made.to_bytes(16, "big")
+        op = frame.op
+        known = self._functions.get(id(op))
+        if known is None or known.op is not op:
+            known = self._function(op)
+        slot = self.journal.start(SLOT.pack(raw, start_ns) + known.running)
+        frame.facts = None
+        frame.note = note = _Note(self, known, frame, raw.hex(), start_ns, slot)
         if known.full and known.fn is not None:
             version = known.version or self._registered(known, known.fn)
             if version.state:
@@ -179,49 +205,46 @@ class Recorder:
     def call_finished(self, call: Call) -> None:
         """Write the call: on return it survives the death of this process."""
         made, frame = call.node, call.frame
-        if self._pid != os.getpid():
-            self._begin()
         note: _Note | None = getattr(frame, "note", None)
         if note is None or note.session != self.session:
             note = self._late_note(frame)
-        known = self._function(made._op)
-        self._version(known, made)
-        told = self._plain(made, frame, known) or self._whole(made, frame, known, note.text)
-        parent = "null" if note.parent is None else f'"{note.parent}"'
-        run = self.settings.run()
+        known = note.known
+        fn = known.fn
+        if fn is not None and (known.is_code or version_of(fn) is not known.version):
+            self._version(known, made)
+        values = self._plain(made, frame, known)
+        if values is not None:
+            status, links = RETURNED_WELL, NO_LINKS
+            sections = b"%b\n\n\n%b\n" % (values, note.state)
+        else:
+            told = self._whole(made, frame, known, note.text)
+            status, links = told.status, told.links
+            sections = packed_sections(told.inputs, told.output, told.error, told.graph, note.state, told.request)
+        run = self._run()
         head = (
-            f'["{self.session}","{note.text}","{note.trace}",{parent},{known.names},'
-            f"{known.version_text},{'null' if run is None else quoted(run)},{told.status},"
-            f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{told.links}]"
+            f'["{note.session}","{note.text}","{note.trace}",{note.parent},{known.names},'
+            f"{known.version_text},{'null' if run is None else quoted(run)},{status},"
+            f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{links}]\n"
         )
-        sections = (told.inputs, told.output, told.error, told.graph, note.state, told.request)
-        self.journal.append(CALL, packed_call(head.encode(), sections))
+        self.journal.append(CALL, head.encode() + sections)
         if note.slot >= 0:
             self.journal.end(note.slot)
 
-    def _plain(self, made: Node[Any], frame: Frame, known: _Function) -> _Told | None:
-        """What is told of a call whose values are all plain, as of most; None for any other."""
-        args = made._args
-        if not (known.plain and made._extra is None and type(made) in PLAIN_RESULTS):
+    def _plain(self, made: Node[Any], frame: Frame, known: _Function) -> bytes | None:
+        """The sections of inputs and output of a call whose values are all plain, as of most; else None."""
+        if not known.plain or made._extra is not None or frame.facts is not None:
             return None
-        value = made._data
-        for one in (*args, value):
-            kind = type(one)
-            if kind is str:
-                if len(one) > SHORT:
-                    return None
-            elif not (one is None or kind is bool or (kind is int and -BIG < one < BIG)):
-                return None
-        if getattr(frame, "facts", None) is not None:
+        args, value = made._args, made._data
+        if type(made) not in PLAIN_RESULTS or not _all_plain((*args, value)):
             return None
-        names = known.op.input_names(len(args))
+        names = known.inputs.get(len(args))
+        if names is None:
+            names = known.inputs[len(args)] = known.op.input_names(len(args))
         try:
-            inputs, output = dumps(dict(zip(names, args, strict=True))), dumps(value)
+            values = b"%b\n%b" % (dumps(dict(zip(names, args))), dumps(value))  # noqa: B905 - a name for each
         except ValueError:  # half of a surrogate pair
             return None
-        if self.redactor.suspicious((inputs + output).decode()):
-            return None
-        return _Told(inputs, output)
+        return None if self.redactor.suspicious(values.decode()) else values
 
     def _whole(self, made: Node[Any], frame: Frame, known: _Function, id: str) -> _Told:
         """What is told of any call."""
@@ -256,10 +279,8 @@ class Recorder:
 
     def write(self, kind: int, values: dict[str, Any]) -> None:
         """Append any record but a call, with the session, the run and the time."""
-        if self._pid != os.getpid():
-            self._begin()
         self._tell_session()
-        stamped = {"session": self.session, "run": self.settings.run(), "time_ns": time.time_ns(), **values}
+        stamped = {"session": self.session, "run": self.settings.run(), "time_ns": time_ns(), **values}
         self.journal.append(kind, packed(stamped))
 
     def blob(self, data: bytes) -> str:
@@ -282,11 +303,10 @@ class Recorder:
 
     def _id(self, start_ns: int) -> int:
         """An id that sorts after the last one, also when the clock was set back."""
-        seconds = start_ns / 1e9
-        if seconds < self._latest:
-            seconds = self._latest
-        self._latest = seconds
-        return new_id(seconds)
+        if start_ns < self._latest:
+            start_ns = self._latest
+        self._latest = start_ns
+        return new_id(start_ns / 1e9)
 
     def _late_note(self, frame: Frame) -> _Note:
         """For a call that was running when recording began, or when this process was forked from another."""
@@ -294,8 +314,8 @@ class Recorder:
         start_ns = int((frame.start + WALL) * 1e9) if before is None else before.start_ns
         if before is not None or frame._id is None:
             frame._id = self._id(start_ns)
-        text = _hex(frame)
-        frame.note = made = _Note(self, frame, text, start_ns, -1)
+        frame.facts = getattr(frame, "facts", None)
+        frame.note = made = _Note(self, self._function(frame.op), frame, _hex(frame), start_ns, -1)
         return made
 
     def _recorded(self, frame: Frame | None) -> str | None:
@@ -316,8 +336,6 @@ class Recorder:
     def _version(self, known: _Function, made: Node[Any]) -> None:
         """Know the version of the code that ran: the user's own, or what a parameter held."""
         fn = known.fn
-        if fn is None:
-            return
         last = made._args[-1] if made._args else None
         if is_node(last) and last._parameter is not None and last._parameter.is_code:
             fn = last._parameter._code.function(last._data)
@@ -338,15 +356,21 @@ class Recorder:
         return version
 
     def _described(self, version: Version, op: Operator) -> dict[str, Any]:
-        params = getattr(op.fn, "api_params", None) or getattr(op, "api_params", None) or {}
         return {
             "key": op.key,
             "name": op.name,
             "kind": op.kind,
             "description": op.description,
-            "closure": version.to_json(),
-            "api_params": json.loads(self.encoder.encode(params)),
+            "closure": self._redacted(version.to_json()),
+            "api_params": json.loads(self.encoder.encode(dict(op.api_params))),
         }
+
+    def _redacted(self, closure: dict[str, Any]) -> dict[str, Any]:
+        """A closure as the user's own rule leaves it; secrets that are known are not in it anyway."""
+        if self.settings.redact is None:
+            return closure
+        found: dict[str, Any] = json.loads(self.encoder.encode(closure))
+        return found
 
     def _inputs(self, made: Node[Any], frame: Frame, known: _Function) -> bytes:
         """The arguments as the body got them, as a JSON object by name."""
@@ -386,9 +410,9 @@ class Recorder:
 
     def _facts(self, frame: Frame, full: bool) -> tuple[str, bytes]:
         """What was said of the call by `annotate`: columns of a model's call, and what was sent to it."""
-        said = getattr(frame, "facts", None)
+        said = frame.facts
         if said is None:
-            return "{}", b""
+            return "{}", NOTHING
         columns = {name: said[name] for name in FACTS if said.get(name) is not None}
         request = said.get("request")
         return quoted(columns), self.encoder.encode(request) if full and request is not None else b""
@@ -465,6 +489,18 @@ def _hex(frame: Frame) -> str:
     return f"{frame._id:032x}"
 
 
+def _all_plain(values: tuple[Any, ...]) -> bool:
+    """Whether JSON has them as they are, and none of them is long."""
+    for one in values:
+        kind = type(one)
+        if kind is str:
+            if len(one) > SHORT:
+                return False
+        elif not (one is None or kind is bool or (kind is int and -BIG < one < BIG)):
+            return False
+    return True
+
+
 def _plain(kept: Any) -> Any:
     if is_node(kept):
         return kept._data
@@ -494,6 +530,17 @@ def _message(error: BaseException) -> str:
         return f"<{type(error).__name__} whose __str__ raised {type(broken).__name__}>"
 
 
+def _watch_forks(recorder: weakref.ref[Recorder]) -> None:
+    """Lets the recorder begin anew in a forked child: asking for the process at each call costs more."""
+
+    def begin() -> None:
+        found = recorder()
+        if found is not None:
+            found._begin()
+
+    os.register_at_fork(after_in_child=begin)
+
+
 def _session(session: str) -> dict[str, Any]:
     return {
         "session": session,
@@ -501,5 +548,5 @@ def _session(session: str) -> dict[str, Any]:
         "host": socket.gethostname(),
         "python": platform.python_version(),
         "tracelib": __version__,
-        "time_ns": time.time_ns(),
+        "time_ns": time_ns(),
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 
+from tracelib.modules import importable
 from tracelib.versioning.canonical import SCHEME, digest
 from tracelib.versioning.emission import Emission
 from tracelib.versioning.inspection import innermost
@@ -14,6 +17,18 @@ from tracelib.versioning.values import shown
 from tracelib.versioning.version import Part, Use, Version
 from tracelib.versioning.walk import Walk
 from tracelib.versioning.watch import Kept, Watch, kept
+
+
+_alone = threading.RLock()
+"""Held while a closure is found: texts are parsed once for all threads, piece by piece."""
+
+
+def _renew() -> None:
+    global _alone
+    _alone = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 def version_of(fn: Any) -> Version:
@@ -51,11 +66,12 @@ def _with_uses(entry: Kept, uses: tuple[Use, ...]) -> Version:
 
 
 def _found(fn: Any) -> Kept:
-    walk = Walk()
-    root = find_root(walk, fn)
-    walk.follow()
-    name = f"{root.piece.module or root.piece.space.name}:{root.name}"
-    return Kept(draft(walk, root.told_apart(), name), Watch(walk, fn), direct_uses(walk, fn))
+    with _alone:
+        walk = Walk()
+        root = find_root(walk, fn)
+        walk.follow()
+        name = f"{importable(root.piece.module or root.piece.space.name)}:{root.name}"
+        return Kept(draft(walk, root.told_apart(), name), Watch(walk, fn), direct_uses(walk, fn))
 
 
 def draft(walk: Walk, suffix: str, name: str) -> Version:
@@ -117,7 +133,7 @@ def direct_uses(walk: Walk, fn: Any) -> list[tuple[str, Any]]:
     for (place, name), (_, value) in walk.recorded.items():
         owner = walk.owners.get((place, name))
         if owner is not None and owner.piece is not None:
-            owners[owner.piece.index] = (f"{owner.piece.space.name}:{name}", value)
+            owners[owner.piece.index] = (f"{importable(owner.piece.space.name)}:{name}", value)
     own = innermost(fn)
     found: dict[str, Any] = {}
     waiting, seen = [0], {0}
