@@ -18,7 +18,6 @@ from tracelib.versioning.version import Part, Use, Version
 from tracelib.versioning.walk import Walk
 from tracelib.versioning.watch import Kept, Watch, kept
 
-
 _alone = threading.RLock()
 """Held while a closure is found: texts are parsed once for all threads, piece by piece."""
 
