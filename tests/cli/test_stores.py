@@ -18,6 +18,7 @@ READING = (
     ("log",), ("show", "greet"), ("diff", "greet@1", "greet@2"), ("calls",), ("graph", "0190"), ("alias",),
     ("comment", "greet", "x"), ("tag", "greet", "x"), ("alias", "greet", "x"), ("checkout", "Agent"),
     ("replay", "0190", "--yes"), ("status",), ("prune", "--older-than", "1d", "--yes"), ("export",),
+    ("verify",),
 )  # fmt: skip
 
 

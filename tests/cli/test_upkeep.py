@@ -1,4 +1,4 @@
-"""`prune`, `export`, `import`, and that every command has its place and its help."""
+"""`prune`, `export`, `import`, `verify`, and that every command has its place and its help."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_export_is_imported_elsewhere_once(tracelib: Command, folder: Path, s
     assert tracelib("export", "all.jsonl").code == 0
     done = tracelib("import", "all.jsonl", "--store", "./copy")
     assert (done.code, done.err) == (0, "")
-    assert "20 calls" in done.out
+    assert "8 version" in done.out
     again = tracelib("import", "all.jsonl", "--store", "./copy")
     assert again.out.startswith("added nothing")
     ours, theirs = (tracelib("calls", "--json", "--store", where).out for where in ("logdir", "copy"))
@@ -91,6 +91,25 @@ def test_what_is_no_export_is_refused(tracelib: Command, folder: Path, content: 
         (folder / "some.jsonl").write_text(content, encoding="latin-1")
     done = tracelib("import", "some.jsonl", "--store", "./copy")
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+
+
+def test_a_whole_store_is_verified(tracelib: Command, folder: Path) -> None:
+    done = tracelib("verify")
+    assert (done.code, done.err) == (0, "")
+    assert "8 version" in done.out
+    assert done.out.endswith(": all whole\n")
+    assert tracelib("verify", "--json").out == "[]\n"
+
+
+def test_a_store_with_a_changed_version_is_not_ok(tracelib: Command, folder: Path, store: Store) -> None:
+    with store.ready().writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE version SET hash = 'v1:' || substr(hash, 4, 60) || '0000' WHERE n = 1"
+        )
+    done = tracelib("verify")
+    assert done.code == 1
+    assert done.out.startswith("problem  app:greet@1 (v1:")
+    assert all(one["id"] for one in json.loads(tracelib("verify", "--json").out))
 
 
 def test_every_command_is_described_as_its_own_help_begins() -> None:

@@ -26,6 +26,9 @@ COLUMNS = (
 )
 SHORTEST = 13
 """Characters of an id, which tell the millisecond; a terminal shows as many more as tell calls apart."""
+ROOMY = 100
+"""Columns of a terminal from which on the year is shown."""
+YEAR = len("2026-")
 
 EPILOG = """
 Examples:
@@ -95,12 +98,15 @@ def print_trees(screen: Screen, around: Sequence[Sequence[StoredCall]], found: S
 
 def listing(screen: Screen, found: Sequence[StoredCall]) -> Listing:
     ids = shortened([call.id for call in found]) if screen.terminal else [call.id for call in found]
-    return Listing(COLUMNS, [row(id, call) for id, call in zip(ids, found, strict=True)])
+    since = YEAR if screen.width is not None and screen.width < ROOMY else 0
+    rows = [(id, moment(call.start)[since:], *row(call)) for id, call in zip(ids, found, strict=True)]
+    return Listing(COLUMNS, rows)
 
 
-def row(id: str, call: StoredCall) -> tuple[str, ...]:
+def row(call: StoredCall) -> tuple[str, ...]:
+    """What a line says beside id and start."""
     cost = "" if call.cost is None else dollars(call.cost)
-    return id, moment(call.start), named(call), span(call.duration), call.model or "", cost, outcome(call)
+    return named(call), span(call.duration), call.model or "", cost, outcome(call)
 
 
 def outcome(call: StoredCall) -> str:

@@ -24,6 +24,7 @@ LINES = {
     "show": "Show a version or a call.",
     "status": "Say how the store is doing.",
     "tag": "Put tags on a call, version or run, or take them off.",
+    "verify": "Check every hash and every reference.",
 }
 """Each command, and what it does in a line, as the first sentence of its own help has it."""
 
@@ -43,6 +44,7 @@ TABLE = {
     "show": "tracelib.cli.show:show",
     "status": "tracelib.cli.status:status",
     "tag": "tracelib.cli.marks:tag",
+    "verify": "tracelib.cli.verify:verify",
 }
 
 late = resolver(TABLE)

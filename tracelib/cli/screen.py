@@ -39,7 +39,7 @@ class Listing:
     """Rows under titles, aligned."""
 
     columns: Sequence[Column]
-    rows: list[Sequence[str]] = field(default_factory=list)
+    rows: Sequence[Sequence[str]] = field(default_factory=list)
 
     def filled(self) -> Listing:
         """The same without the columns in which no row has anything."""

@@ -155,7 +155,12 @@ def print_values(screen: Screen, title: str, values: Any) -> None:
 
 
 def print_error(screen: Screen, error: Any) -> None:
-    section(screen, "error", f"{error.get('type', '')}: {error.get('message', '')}", "red")
+    section(
+        screen,
+        "error",
+        f"{str(error.get('type', '')).removeprefix('builtins:')}: {error.get('message', '')}",
+        "red",
+    )
     section(screen, "where", str(error.get("text") or ""))
 
 

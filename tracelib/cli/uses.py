@@ -24,15 +24,25 @@ def newest(store: Store, which: str | None) -> list[StoredVersion]:
 
 
 def known(store: Store) -> Known:
-    return {(version.name, version.id): version for version in store.versions()}
+    """Every version; where a use names another module with the same code, such as the one that was started,
+    it is found by the name within the module."""
+    found: dict[tuple[str, str], StoredVersion] = {}
+    for version in store.versions():
+        found[version.name, version.id] = found[within(version.name), version.id] = version
+    return found
+
+
+def within(name: str) -> str:
+    """A function's name without its module."""
+    return name.rpartition(":")[2]
 
 
 def print_uses(screen: Screen, store: Store, roots: Sequence[StoredVersion]) -> None:
     """Each version with what it uses below it; one that another of them uses is not at the top as well."""
     versions = known(store)
-    used = {use for root in roots for use in root.uses}
+    used = {(within(name), hash) for root in roots for name, hash in root.uses}
     for root in roots:
-        if (root.name, root.id) not in used or len(roots) == 1:
+        if (within(root.name), root.id) not in used or len(roots) == 1:
             for lead, text in tree(root, versions, LINES if screen.unicode else ASCII):
                 screen.line(styled(lead, "dim"), styled(text))
 
@@ -43,7 +53,7 @@ def tree(root: StoredVersion, versions: Known, glyphs: Drawn) -> Iterator[tuple[
     waiting = [("", "", (root.name, root.id), ())]
     while waiting:
         lead, under, use, above = waiting.pop()
-        found = versions.get(use)
+        found = versions.get(use) or versions.get((within(use[0]), use[1]))
         again = use in above
         yield lead, label(use, found) + (" (again)" if again else "")
         inner = found.uses if found is not None and not again else ()
@@ -63,7 +73,7 @@ def tree(root: StoredVersion, versions: Known, glyphs: Drawn) -> Iterator[tuple[
 
 def label(use: tuple[str, str], found: StoredVersion | None) -> str:
     name, hash = use
-    return f"{name}@{found.number}" if found is not None else f"{name} {hash} (never called)"
+    return f"{found.name}@{found.number}" if found is not None else f"{name} {hash} (never called)"
 
 
 def as_objects(roots: Sequence[StoredVersion]) -> list[dict[str, object]]:

@@ -187,7 +187,7 @@ def legend(drawing: Drawing, caption: str) -> str:
         cells.append(f'<td bgcolor="{FEEDBACK_FILL}"><i>feedback, in italics</i></td>')
     used = {line.kind for line in drawing.lines}
     cells += [
-        f'<td><font color="{line.colour}">{line.glyph}</font> {line.meaning}</td>'
+        f'<td><font color="{line.colour}">{markup(line.glyph)}</font> {line.meaning}</td>'
         for kind, line in LINES.items()
         if kind in used
     ]
