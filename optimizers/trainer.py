@@ -200,7 +200,7 @@ class _Session:
 
     def finish(self, outcome: Outcome) -> Result:
         """Apply the winner, and tell what happened."""
-        updates = self.subject.apply(outcome.seed, outcome.winner, self.by)
+        updates = self.subject.apply(outcome.seed, outcome.winner, self.by, outcome.score)
         path = None if self.journal.path is None else str(self.journal.path)
         return result_of(outcome, (*self.plan.notes, *self._notes(outcome)), path, updates)
 

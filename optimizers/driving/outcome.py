@@ -60,6 +60,12 @@ class Outcome:
     def improved(self) -> bool:
         return self.winner != self.seed
 
+    @property
+    def score(self) -> float | None:
+        """What the winner was measured at, on the examples that candidates are judged on."""
+        found = [one.score for one in self.rollouts(self.winner, self.splits.judge) if one.score is not None]
+        return sum(found) / len(found) if found else None
+
     def rollouts(self, candidate: Candidate, split: str) -> tuple[Rollout, ...]:
         """What a candidate did on a split, by example."""
         return self.archive.rollouts(candidate, self.splits.of(split))

@@ -83,13 +83,15 @@ class Subject:
         """What to bind for a run of the candidate; raises ConstraintError."""
         return {self.parameters[path]: self._decoded(path, value) for path, value in candidate.values.items()}
 
-    def apply(self, seed: Candidate, winner: Candidate, by: str) -> tuple[Update, ...]:
+    def apply(
+        self, seed: Candidate, winner: Candidate, by: str, score: float | None = None
+    ) -> tuple[Update, ...]:
         """Give the parameters the winner's values: those that the seed does not have, all or none."""
         changes = {path: self._decoded(path, value) for path, value in winner.changed_from(seed).items()}
         done: list[Update] = []
         try:
             for path, value in changes.items():
-                done.append(self.parameters[path].update(value, winner.note, by))
+                done.append(self.parameters[path].update(value, winner.note, by, score))
         except ConstraintError:
             for update in reversed(done):
                 update.parameter.restore(update.old, "the rest of the winner was refused", by)

@@ -392,6 +392,44 @@ def test_annotations_of_the_running_call_are_kept(store: Store) -> None:
     assert json.loads(found.request)["messages"][0]["content"] == "why"
 
 
+def test_calls_belong_to_the_run_that_is_open_here(store: Store) -> None:
+    with store:
+        with store.run("nightly", {"temperature": 0.2}) as id:
+            double(1)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(trace.wrap(double), 2).result()
+        double(3)
+        with pytest.raises(KeyError), store.run("broken"):
+            raise KeyError("x")
+    found = store.calls()
+    assert [(call.inputs, call.run) for call in store.calls(values=True)] == [
+        ({"x": 3}, None),
+        ({"x": 2}, id),
+        ({"x": 1}, id),
+    ]
+    broken, nightly = store.runs()
+    assert (nightly.name, nightly.config, nightly.status, nightly.calls) == (
+        "nightly",
+        {"temperature": 0.2},
+        "finished",
+        2,
+    )
+    assert (broken.status, broken.error) == ("failed", "KeyError: 'x'")
+    assert store.calls('run == "nightly"') == found[1:]
+
+
+def test_a_run_needs_a_store_that_is_recorded_into(store: Store) -> None:
+    with pytest.raises(StoreError, match="nothing is recorded"), store.run("nightly"):
+        pass
+
+
+def test_an_optimizer_s_update_keeps_the_score_it_was_taken_for(store: Store) -> None:
+    tone = trace.node("dry", name="tone", trainable=True)
+    with store:
+        tone.update("warm", because="better", by="Trainer", score=0.75)
+    assert [(update.new, update.score) for update in store.updates()] == [("warm", 0.75)]
+
+
 @pytest.mark.parametrize(
     "value",
     [

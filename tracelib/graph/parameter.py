@@ -172,16 +172,19 @@ class Parameter(Node[T]):
         """
         return late("Parameter.check")(self, value)  # type: ignore[no-any-return]
 
-    def update(self, value: Any, because: str = "", by: str = "") -> Update:
-        """Check `value` and take it. Graphs recorded before keep the value that they saw."""
-        return self._take(self.check(value), because, by)
+    def update(self, value: Any, because: str = "", by: str = "", score: float | None = None) -> Update:
+        """Check `value` and take it. Graphs recorded before keep the value that they saw.
+
+        `because`, `by` and `score` (higher is better) tell who keeps records why it was taken.
+        """
+        return self._take(self.check(value), because, by, score)
 
     def restore(self, value: T, because: str = "", by: str = "") -> Update:
         """Take a value that this Parameter has held before, without checking it again."""
         return self._take(value, because, by)
 
-    def _take(self, value: T, because: str, by: str) -> Update:
-        update = Update(self, self._own, value, because, by)
+    def _take(self, value: T, because: str, by: str, score: float | None = None) -> Update:
+        update = Update(self, self._own, value, because, by, score)
         self._own = value
         self._reading = None
         if ears:

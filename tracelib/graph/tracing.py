@@ -314,13 +314,17 @@ def wrap(fn: Callable[P, R]) -> Callable[P, R]:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """One change of a Parameter: `old` became `new`, `because` of a reason, `by` whom."""
+    """One change of a Parameter: `old` became `new`, `because` of a reason, `by` whom.
+
+    `score` is what the new value was measured at before it was taken (higher is better), where it was.
+    """
 
     parameter: Parameter[Any]
     old: Any
     new: Any
     because: str = ""
     by: str = ""
+    score: float | None = None
 
 
 class Listener(Protocol):

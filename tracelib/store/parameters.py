@@ -39,25 +39,28 @@ class ParameterLog:
         if len(self._begun) > REMEMBERED:
             self._begun.clear()
         self._begun[id(parameter)] = weakref.ref(parameter)
-        self._tell(parameter, None, value, FIRST_SEEN, "")
+        self._tell(Update(parameter, None, value, FIRST_SEEN), None)
 
     def updated(self, update: Update) -> None:
-        """Keep a change: old, new, because, by whom."""
+        """Keep a change: old, new, because, by whom, at which score."""
         self._begun[id(update.parameter)] = weakref.ref(update.parameter)
-        self._tell(update.parameter, self._encoder.encode(update.old), update.new, update.because, update.by)
+        self._tell(update, self._encoder.encode(update.old))
 
-    def _tell(self, parameter: Parameter[Any], old: bytes | None, new: Any, because: str, by: str) -> None:
-        written = self._encoder.encode(new)
+    def _tell(self, update: Update, old: bytes | None) -> None:
+        parameter, clean = update.parameter, self._encoder.redactor.text
+        written = self._encoder.encode(update.new)
+        declared = parameter._constraint
         self._write(
             {
                 **named(parameter),
-                "description": parameter._description,
-                "constraint": None if parameter._constraint is None else str(parameter._constraint),
+                "description": parameter._description and clean(parameter._description),
+                "constraint": None if declared is None else clean(str(declared)),
                 "old": None if old is None else old.decode(),
                 "new": written.decode(),
                 "digest": hashlib.sha256(written).hexdigest(),
-                "because": because,
-                "by": by,
+                "because": clean(update.because),
+                "by": update.by,
+                "score": update.score,
             }
         )
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import atexit
 import contextvars
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tracelib.errors import StoreError
 from tracelib.graph import arguments
 from tracelib.graph.bundle import CAPTURES
-from tracelib.graph.tracing import Frame, Update, ears
+from tracelib.graph.tracing import Frame, Update, ears, id_text, new_id
 from tracelib.llm.model import default_model, is_configured
 from tracelib.store.drainer import Drainer
 from tracelib.store.journal import Journal
@@ -65,7 +67,7 @@ class _Watched(Journal):
         self._since = 0
 
     def append(self, kind: int, payload: bytes) -> None:
-        super().append(kind, payload)
+        Journal.append(self, kind, payload)
         self._since += len(payload)
         if self._since > NUDGE_BYTES:
             self._since = 0
@@ -140,6 +142,30 @@ def leave(recording: Recording, token: contextvars.Token[Recording | None]) -> N
     _blocks.remove(recording)
     _listen()
     recording.close()
+
+
+@contextmanager
+def running(store: Store, name: str, config: Any) -> Iterator[str]:
+    """A run of the store that is recorded into here; gives its id."""
+    found = active()
+    if found is None or found.store is not store:
+        raise StoreError(f"nothing is recorded into {store!r} here: begin with trace.init or `with store:`")
+    recorder = found.recorder
+    id = f"{new_id(time.time()):032x}"
+    begun = {"id": id, "name": name, "config": recorder.encoder.encode(config).decode()}
+    begun["start_ns"] = time.time_ns()
+    token = run.set(id)
+    recorder.run_changed({**begun, "status": "running"})
+    ended: dict[str, Any] = {"status": "finished"}
+    try:
+        yield id_text(int(id, 16))
+    except BaseException as error:
+        text = recorder.redactor.text(f"{type(error).__name__}: {error}")
+        ended = {"status": "failed", "error": text}
+        raise
+    finally:
+        recorder.run_changed({**begun, **ended, "end_ns": time.time_ns()})
+        run.reset(token)
 
 
 def _listen() -> None:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from tracelib.store.draining import Drain, Drained
     from tracelib.store.marks import AliasMove
     from tracelib.store.replay import Replay
-    from tracelib.store.rows import Flow, StoredCall, StoredFeedback, StoredUpdate, StoredVersion
+    from tracelib.store.rows import (
+        Flow,
+        StoredCall,
+        StoredEvent,
+        StoredFeedback,
+        StoredRun,
+        StoredUpdate,
+        StoredVersion,
+    )
     from tracelib.versioning import Difference
 
 DATABASE = "tracelib.db"
@@ -92,6 +101,13 @@ class Store:
             self.uninstall()
         else:
             recording.leave(*entered)
+
+    def run(self, name: str, config: Any = None) -> AbstractContextManager[str]:
+        """Calls made inside `with store.run("nightly", {...}) as id:` belong to one run of the store.
+
+        An exception that leaves the block makes it a failed run, and goes on.
+        """
+        return recording.running(self, name, config)
 
     @cached_property
     def database(self) -> Database:
@@ -216,6 +232,14 @@ class Store:
     def parameters(self, program: str, at: Any = None) -> dict[str, Any]:
         """The values of a program's parameters by path: now, at a time, at a state's number or at a call."""
         return late("parameters")(self.ready(), program, at)  # type: ignore[no-any-return]
+
+    def runs(self, name: str | None = None, limit: int | None = 50) -> list[StoredRun]:
+        """Runs, newest first, with what their calls used."""
+        return late("runs")(self.ready(), name, limit)  # type: ignore[no-any-return]
+
+    def events(self, name: str | None = None, limit: int | None = 50) -> list[StoredEvent]:
+        """Named events, such as candidates and verdicts of an optimizer's run."""
+        return late("events")(self.ready(), name, limit)  # type: ignore[no-any-return]
 
     def programs(self) -> dict[str, int]:
         """The programs whose parameters are stored, with the number of each one's newest state."""
