@@ -23,7 +23,7 @@ from tracelib.store import schema
 from tracelib.store.blobs import HASH, Blobs, batches, hash_of
 from tracelib.store.database import Database
 from tracelib.store.draining import in_turn
-from tracelib.store.lines import FORMAT, KINDS, SECTIONS, LineError, is_id, is_text, record_of, values
+from tracelib.store.lines import FORMAT, KINDS, LineError, is_id, is_text, record_of, values
 from tracelib.store.numbering import BESIDE, Numbering, order_changes, state_of
 from tracelib.store.schema import STATUS, call, function, version
 
@@ -184,7 +184,7 @@ class _Arriving:
             return ROWS[kind](self, record)
         if kind not in KINDS:
             raise LineError(f"is of an unknown kind, {kind!r:.80}")
-        return values(KINDS[kind].columns, record)
+        return values(KINDS[kind], record)
 
     def add(self, kind: str, rows: Sequence[Row]) -> None:
         """Write those that are not there yet."""
@@ -196,7 +196,7 @@ class _Arriving:
 
     def _version(self, record: Row) -> Row:
         uses = _pairs(record, "uses", is_text)
-        made = values(version.columns, record, function=self._function(record), parent=None)
+        made = values(version, record, function=self._function(record), parent=None)
         parent = record.get("parent")
         if parent is not None and not is_text(parent):
             raise LineError(f"has {parent!r:.80} as 'parent'")
@@ -219,8 +219,8 @@ class _Arriving:
         instead = self._stamped(record) | {"function": self._function(record), "version": None}
         if record.get("version") is not None:
             instead["version"] = self._numbered(record)
-        made = values(call.columns, record, **instead, status=STATUS.index(status))
-        sections = values(SECTIONS, record) if "inputs" in record else None
+        made = values(call, record, **instead, status=STATUS.index(status))
+        sections = values(schema.payload, record) if "inputs" in record else None
         blobs = record.get("blobs", [])
         if not isinstance(blobs, list) or not all(
             isinstance(one, str) and HASH.fullmatch(one) for one in blobs
@@ -237,15 +237,15 @@ class _Arriving:
             schema.parameter,
             (schema.parameter.c.program, schema.parameter.c.path),
         )
-        made = values(schema.update.columns, record, parameter=number, **self._stamped(record))
+        made = values(schema.update, record, parameter=number, **self._stamped(record))
         return made | {BESIDE: record["program"]}
 
     def _event(self, record: Row) -> Row:
-        return values(schema.event.columns, record, **self._stamped(record))
+        return values(schema.event, record, **self._stamped(record))
 
     def _alias(self, record: Row) -> Row:
         """The version by its hash, the state by its change: the numbers may be others here."""
-        made = values(schema.alias.columns, record)
+        made = values(schema.alias, record)
         hash, state = record.get("hash"), record.get("state")
         if isinstance(state, list) and len(state) == 2:
             found = state_of(self._connection, made["name"], *state)

@@ -8,9 +8,9 @@ the line.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, LargeBinary, Row, SmallInteger, Table, Text
 
@@ -36,6 +36,7 @@ KINDS: dict[str, Table] = {
 }
 """Beside these there are "store" (the first line), "blob", and "end" (the last line)."""
 
+UNWRITTEN = {schema.payload.c.call}
 SECTIONS = tuple(column for column in schema.payload.columns if column is not schema.payload.c.call)
 JSON_COLUMNS = {
     *SECTIONS,
@@ -54,32 +55,66 @@ class LineError(ValueError):
     """A line is not what it should be; the message goes on from "line 3"."""
 
 
-def spelled(column: Column[Any]) -> str:
-    """A column's name in a line, where "kind" is the line's own."""
-    return "function_kind" if column is schema.function.c.kind else column.name
+class Place(NamedTuple):
+    """A column's place in a line."""
+
+    column: str
+    name: str  # in the line, where "kind" is the line's own
+    is_json: bool
+    nullable: bool
+    fits: Callable[[Any], bool]
+    convert: Callable[[Any], Any] | None
 
 
-def fields(columns: Any, row: Row[Any], **instead: Any) -> dict[str, Any]:
+@cache
+def places(table: Table) -> tuple[Place, ...]:
+    """The places of a table's columns, but of the numbers of rows."""
+    return tuple(_place(column) for column in table.columns if column.name != "n" and column not in UNWRITTEN)
+
+
+def _place(column: Column[Any]) -> Place:
+    name = "function_kind" if column is schema.function.c.kind else column.name
+    fits, convert = _type_of(column)
+    return Place(column.name, name, column in JSON_COLUMNS, bool(column.nullable), fits, convert)
+
+
+def _type_of(column: Column[Any]) -> tuple[Callable[[Any], bool], Callable[[Any], Any] | None]:
+    """Which values of a line the column can hold, and how they become its own."""
+    if isinstance(column.type, Text):
+        return is_text, None
+    if isinstance(column.type, LargeBinary):
+        return is_id, bytes.fromhex
+    if isinstance(column.type, Boolean):
+        return _is_bool, None
+    if isinstance(column.type, Float):
+        return _is_number, float
+    bits = 15 if isinstance(column.type, SmallInteger) else 63 if isinstance(column.type, BigInteger) else 31
+    return partial(_is_whole, 1 << bits), None
+
+
+def fields(table: Table, row: Row[Any], **instead: Any) -> dict[str, Any]:
     """A row's columns as they stand in a line, but for those that are given."""
     found: dict[str, Any] = {}
-    for column in columns:
-        if column.name in instead:
-            value = instead[column.name]
-        elif column.name == "n" or (value := row._mapping[column.name]) is None:
-            continue
-        elif column in JSON_COLUMNS:
-            found[spelled(column)] = _parsed(column, value)
-            continue
+    given = row._mapping
+    for place in places(table):
+        if place.column in instead:
+            value = instead[place.column]
+        else:
+            value = given[place.column]
+            if place.is_json and value is not None:
+                found[place.name] = _parsed(table, place, value)
+                continue
         if value is not None:
-            found[spelled(column)] = value.hex() if isinstance(value, bytes) else value
+            found[place.name] = value.hex() if isinstance(value, bytes) else value
     return found
 
 
-def _parsed(column: Column[Any], text: str) -> Any:
+def _parsed(table: Table, place: Place, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise StoreError(f"{column} holds what is not JSON: {text[:80]!r}. See tracelib verify") from error
+        where = f"{table.name}.{place.column}"
+        raise StoreError(f"{where} holds what is not JSON: {text[:80]!r}. See tracelib verify") from error
 
 
 def line_of(record: Mapping[str, Any]) -> str:
@@ -97,44 +132,37 @@ def record_of(line: str | bytes) -> dict[str, Any]:
     return record
 
 
-def values(columns: Any, record: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
+def values(table: Table, record: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
     """The values of a row from a line, but for those given; raises LineError for what does not fit."""
     return {
-        column.name: instead[column.name] if column.name in instead else _value(column, record)
-        for column in columns
-        if column.name != "n"
+        place.column: instead[place.column] if place.column in instead else value_of(place, record)
+        for place in places(table)
     }
 
 
-def _value(column: Column[Any], record: Mapping[str, Any]) -> Any:
-    name = spelled(column)
-    given = record.get(name)
-    if column in JSON_COLUMNS and name in record:
+def value_of(place: Place, record: Mapping[str, Any]) -> Any:
+    given = record.get(place.name)
+    if place.is_json and place.name in record:
         return compact(given)
     if given is None:
-        if not column.nullable:
-            raise LineError(f"has no {name!r}")
+        if not place.nullable:
+            raise LineError(f"has no {place.name!r}")
         return None
-    if not _fits(column, given):
-        raise LineError(f"has {given!r:.80} as {name!r}")
-    if isinstance(column.type, LargeBinary):
-        return bytes.fromhex(given)
-    return float(given) if isinstance(column.type, Float) else given
+    if not place.fits(given):
+        raise LineError(f"has {given!r:.80} as {place.name!r}")
+    return given if place.convert is None else place.convert(given)
 
 
-def _fits(column: Column[Any], given: Any) -> bool:
-    if isinstance(column.type, Text):
-        return is_text(given)
-    if isinstance(column.type, LargeBinary):
-        return is_id(given)
-    if isinstance(column.type, Boolean):
-        return isinstance(given, bool)
-    if isinstance(given, bool):
-        return False
-    if isinstance(column.type, Float):
-        return isinstance(given, (int, float)) and abs(given) < 1e308 and math.isfinite(given)
-    bits = 15 if isinstance(column.type, SmallInteger) else 63 if isinstance(column.type, BigInteger) else 31
-    return isinstance(given, int) and -(2**bits) <= given < 2**bits
+def _is_whole(limit: int, given: Any) -> bool:
+    return type(given) is int and -limit <= given < limit
+
+
+def _is_number(given: Any) -> bool:
+    return type(given) in (int, float) and abs(given) < 1e308
+
+
+def _is_bool(given: Any) -> bool:
+    return isinstance(given, bool)
 
 
 def is_text(given: Any) -> bool:

@@ -24,7 +24,7 @@ from tracelib.store.blobs import Blobs
 from tracelib.store.database import Database
 from tracelib.store.engines import hexadecimal
 from tracelib.store.filter import compiled
-from tracelib.store.lines import FORMAT, SECTIONS, fields, line_of
+from tracelib.store.lines import FORMAT, fields, line_of
 from tracelib.store.migrations import STEPS
 from tracelib.store.schema import STATUS, blob, blob_use, call, edge, function, payload, run, session, version
 
@@ -259,7 +259,7 @@ class _Export:
             yield self._record("event", event, row, **instead)
 
     def _record(self, kind: str, table: Table, row: Row[Any], **instead: Any) -> Record:
-        return {"kind": kind, **fields(table.columns, row, **instead)}
+        return {"kind": kind, **fields(table, row, **instead)}
 
     def _rows(self, asked: Select[Any]) -> Iterator[Row[Any]]:
         """A few at a time: PostgreSQL's client would fetch all of them at once."""
@@ -287,7 +287,7 @@ class _Parts:
     def of(self, number: int) -> Record:
         found: Record = {}
         if number in self._payloads:
-            found |= fields(SECTIONS, self._payloads[number])
+            found |= fields(payload, self._payloads[number])
         if number in self._edges:
             found["edges"] = sorted(self._edges[number])
         if number in self._blobs:
