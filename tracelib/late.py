@@ -16,11 +16,10 @@ def resolver(table: Mapping[str, str]) -> Callable[[str], Any]:
     known: dict[str, Any] = {}
 
     def late(name: str) -> Any:
-        try:
-            return known[name]
-        except KeyError:
+        found = known.get(name)
+        if found is None:
             module, _, attribute = table[name].partition(":")
             found = known[name] = getattr(importlib.import_module(module), attribute)
-            return found
+        return found
 
     return late
