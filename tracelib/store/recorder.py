@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import socket
@@ -44,7 +45,6 @@ from tracelib.store.records import (
     UPDATE,
     VERSION,
     packed,
-    packed_sections,
 )
 from tracelib.store.schema import FAILED, RETURNED
 from tracelib.versioning import Version, version_of
@@ -66,6 +66,8 @@ PREFIX = 200
 """Bytes of a big value that stay beside the reference to it."""
 FUNCTIONS_AT_ONCE = 10_000
 REMEMBERED_BLOBS = 4_096
+TOLD_SECONDS = 60.0
+"""After this long the bytes of a blob are written again when a call needs them."""
 
 quoted = json.dumps
 SLOT = struct.Struct(">16sQ")
@@ -122,6 +124,11 @@ class _Told:
         self.output = self.error = self.graph = self.request = NOTHING
 
 
+def packed_sections(told: _Told, state: bytes) -> bytes:
+    """The lines of a call's record after its head, in the order of SECTIONS."""
+    return b"\n".join((told.inputs, told.output, told.error, told.graph, state, told.request))
+
+
 class _Function:
     """What is the same for every call of an operator."""
 
@@ -173,7 +180,7 @@ class Recorder:
         """Start a session: at once, and again in a forked child."""
         self.session = f"{new_id(time.time()):032x}"
         self._versions: dict[tuple[str, str], bool] = {}
-        self._blobs: dict[str, bool] = {}
+        self._blobs: dict[str, float] = {}
         self._states: dict[tuple[str, str], bytes] = {}
         self.parameters.forget()
         self._functions: dict[int, _Function] = {}
@@ -219,7 +226,7 @@ class Recorder:
         else:
             told = self._whole(made, frame, known, note.text)
             status, links = told.status, told.links
-            sections = packed_sections(told.inputs, told.output, told.error, told.graph, note.state, told.request)
+            sections = packed_sections(told, note.state)
         run = self._run()
         head = (
             f'["{note.session}","{note.text}","{note.trace}",{note.parent},{known.names},'
@@ -284,13 +291,14 @@ class Recorder:
         self.journal.append(kind, packed(stamped))
 
     def blob(self, data: bytes) -> str:
-        """Keep bytes by their hash, once."""
+        """Keep bytes by their hash: once, and again after a while, since old calls may have been pruned."""
         found = hashlib.sha256(data).hexdigest()
-        if found not in self._blobs:
+        now = time.monotonic()
+        if now - self._blobs.get(found, -math.inf) > TOLD_SECONDS:
             if len(self._blobs) > REMEMBERED_BLOBS:
                 self._blobs.clear()
             self.journal.append(BLOB, data)
-            self._blobs[found] = True
+            self._blobs[found] = now
         return found
 
     def say(self, version: Version, text: str, by: str) -> None:
@@ -346,13 +354,14 @@ class Recorder:
         version = version_of(fn)
         if version is known.version:
             return version
-        known.version = version
-        known.version_text = quoted(version.hash)
         key = known.op.key, version.hash
         if key not in self._versions:
-            self._versions[key] = True
+            # Before another thread can refer to it; that both write it does no harm.
             self.write(VERSION, self._described(version, known.op))
+            self._versions[key] = True
             self.on_version(version, known.op)
+        known.version_text = quoted(version.hash)
+        known.version = version
         return version
 
     def _described(self, version: Version, op: Operator) -> dict[str, Any]:

@@ -52,11 +52,6 @@ FACTS = (
 """What a call of a language model tells, by the column that keeps it."""
 
 
-def packed_call(head: bytes, sections: tuple[bytes, ...]) -> bytes:
-    """The record of a call: its head, a JSON list in the order of CallRecord, and its sections."""
-    return b"\n".join((head, *sections))
-
-
 def read_call(payload: bytes) -> tuple[CallRecord, list[bytes]]:
     """The head of a call's record, and its sections."""
     head, *sections = payload.split(b"\n")
