@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,7 @@ def test_values_are_shown_in_one_line_or_whole() -> None:
     assert brief({"a": "\x1b"}) == "{'a': '\\x1b'}"
     assert whole({"a": float("nan"), 3: (1, 2)}) == '{\n  "a": "nan",\n  "3": [\n    1,\n    2\n  ]\n}'
     assert whole("as it is") == "as it is"
+    assert whole([datetime(2026, 11, 25, tzinfo=UTC), {1}]) == '[\n  "2026-11-25T00:00:00+00:00",\n  "{1}"\n]'
 
 
 @pytest.mark.parametrize("value", ["\x1b", "\u2028", "\ud800", "\x7f", float("inf"), {1: b"x"}, {"a": {2}}])

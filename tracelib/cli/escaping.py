@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any
 
 from tracelib.render.labels import short
@@ -45,12 +46,12 @@ def whole(value: Any) -> str:
     """A value in full: a string as it is, anything else as indented JSON."""
     if isinstance(value, str):
         return value
-    return json.dumps(finite(value), ensure_ascii=False, indent=2, default=repr)
+    return json.dumps(finite(value), ensure_ascii=False, indent=2, default=_text)
 
 
 def plain_json(objects: Any, ascii_only: bool = False) -> str:
     """JSON that any reader takes and any terminal shows: numbers are finite, hidden characters escaped."""
-    text = json.dumps(finite(objects), ensure_ascii=ascii_only, indent=2, allow_nan=False, default=repr)
+    text = json.dumps(finite(objects), ensure_ascii=ascii_only, indent=2, allow_nan=False, default=_text)
     return HIDDEN.sub(lambda found: _json_escape(found[0]), text)
 
 
@@ -63,6 +64,11 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     return value
+
+
+def _text(value: Any) -> str:
+    """What JSON has no form for, as text."""
+    return value.isoformat() if isinstance(value, (date, time)) else repr(value)
 
 
 def _json_escape(character: str) -> str:
