@@ -159,6 +159,43 @@ def _write_in_child(journal: Journal, acknowledged: Acknowledged, writer: int) -
     os._exit(0)
 
 
+def forking_in_handlers(folder: str, acks: str) -> None:
+    """A signal handler forks in the middle of whatever the journal does, while another thread writes.
+
+    Each child writes one record of its own, goes on with the append it was forked out of, and ends.
+    """
+    journal = Journal(Path(folder), segment_bytes=8192)
+    acknowledged = Acknowledged(Path(acks))
+    parent = os.getpid()
+    children: list[int] = []
+
+    def handler(*_: object) -> None:
+        if os.getpid() == parent:
+            child = os.fork()
+            if child:
+                children.append(child)
+            else:
+                journal.append(3, payload(2, os.getpid(), 50))
+
+    signal.signal(signal.SIGALRM, handler)
+    other = threading.Thread(target=write, args=(journal, acknowledged, 1, 3000, 300))
+    other.start()
+    for number in range(1500):
+        if number % 20 == 0:
+            signal.setitimer(signal.ITIMER_REAL, 0.0001)
+        journal.append(1, payload(0, number, 90))
+        if os.getpid() != parent:
+            os._exit(0)
+        acknowledged[0] = number + 1
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    if os.getpid() != parent:
+        os._exit(0)
+    other.join()
+    codes = {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
+    journal.close()
+    print(json.dumps([sorted(codes), sorted(children)]))
+
+
 def failing(folder: str) -> None:
     """The disk is full, by a failpoint, until the fourth attempt."""
     told: list[str] = []
@@ -174,4 +211,10 @@ def failing(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    {"one": one, "killed": killed, "forking": forking, "failing": failing}[sys.argv[1]](*sys.argv[2:])
+    {
+        "one": one,
+        "killed": killed,
+        "forking": forking,
+        "failing": failing,
+        "forking_in_handlers": forking_in_handlers,
+    }[sys.argv[1]](*sys.argv[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def test_both_sides_of_a_fork_keep_all_their_records(tmp_path: Path) -> None:
     check(folder, Acknowledged(acks), writers=14)
     assert not any(segment.alive() for segment in segments(folder))
     assert numbers(drained(folder))[13] == list(range(200))
+
+
+def test_a_fork_in_the_middle_of_an_append_loses_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
+    folder, acks = tmp_path / "journal", tmp_path / "acks"
+    code, out, err = finish(spawn("forking_in_handlers", folder, acks))
+    assert code == 0, err
+    codes, children = json.loads(out)
+    found = numbers(drained(folder))
+    assert codes == [0]
+    assert len(children) > 5
+    # A call that was forked in the middle returns in both processes, and both have written it.
+    assert set(found[0]) == set(range(1500))
+    assert found[1] == list(range(3000))
+    assert sorted(found[2]) == children
 
 
 def test_the_calls_of_a_killed_process_are_interrupted(tmp_path: Path) -> None:

@@ -92,10 +92,19 @@ class Frame(NamedTuple):
         reach("record committed")
 
 
+def _forked(segment: Mapped | Nothing, error: BaseException) -> bool:
+    """Whether a write failed because a signal handler forked in the middle of it, and this is the child.
+
+    The map is closed then: it is the parent's, who finishes his record there. The child's record goes into a
+    file of its own.
+    """
+    return isinstance(error, (ValueError, TypeError)) and segment.pid != os.getpid()
+
+
 class Nothing:
     """The segment of a journal that has none: every record is too long for it."""
 
-    at = 0
+    at = pid = 0
     size = limit = -1
     map: mmap
     rescued = None
@@ -124,11 +133,11 @@ class Journal:
         self._folder = Folder(Path(folder).absolute(), self._salt, self._fsync)
         self._lock = threading.RLock()
         self._running = RunningTable(self._folder, self._lock)
+        self._forking: list[contextlib.ExitStack] = []
         self._begin_anew()
         watch_forks(weakref.ref(self))
 
     def _begin_anew(self) -> None:
-        self._forking = contextlib.ExitStack()
         self._nothing = Nothing()
         self._segment: Mapped | Nothing = self._nothing
         self._supply = Supply(self._folder, self._segment_bytes)
@@ -166,15 +175,13 @@ class Journal:
                 reach("record written")
                 into[at + STATE_AT] = COMMITTED
                 reach("record committed")
-        except ValueError:
-            # This process was forked from a signal handler in the middle of this very append: the map is the
-            # parent's, who finishes his record there. The child's goes into a file of its own.
+        except BaseException as error:
+            if not fits or not _forked(segment, error):
+                if fits:
+                    # Ctrl-C: a record left open would hold up the readers for as long as the process lives.
+                    Frame(size, kind, crc, payload).write(segment.map, at)
+                raise
             fits = False
-        except BaseException:
-            # Ctrl-C: a record left open would hold up the readers for as long as the process lives.
-            if fits:
-                Frame(size, kind, crc, payload).write(segment.map, at)
-            raise
         if not fits:
             self._append_slowly(kind, payload)
         elif self._fsync or segment.rescued is not None or time.monotonic() > self._next_look:
@@ -234,10 +241,10 @@ class Journal:
             with self._lock:
                 if not (self._restore() and self._place(kind, payload)):
                     self._keep(kind, payload)
-        except ValueError:
+        except (ValueError, TypeError):
             if os.getpid() == process:
                 raise
-            self._append_slowly(kind, payload)  # forked in the middle of it, as in append
+            self._append_slowly(kind, payload)  # forked in the middle of it
         self._tell_news()
 
     def _restore(self) -> bool:
@@ -277,7 +284,8 @@ class Journal:
         try:
             frame.write(segment.map, at)
         except BaseException:
-            frame.write(segment.map, at)  # Ctrl-C, as in append
+            if segment.pid == os.getpid():
+                frame.write(segment.map, at)  # Ctrl-C, as in append
             raise
         if self._fsync:
             self._sync(segment)
@@ -408,18 +416,25 @@ class Journal:
 
     def before_fork(self) -> None:
         """No other thread is in the middle of anything but a copy into the map."""
-        self._forking.enter_context(self._lock)
-        self._forking.enter_context(self._folder.alone())
+        held = contextlib.ExitStack()
+        held.enter_context(self._lock)
+        held.enter_context(self._folder.alone())
+        self._forking.append(held)  # one for each fork under way: signal handlers fork inside of forks
 
     def after_fork(self) -> None:
-        self._forking.close()
+        """Lets go of what `before_fork` took."""
+        if self._forking:
+            self._forking.pop().close()
 
     def begin_in_child(self) -> None:
-        """The files, and what is kept in memory, are the parent's to write."""
-        self._lock = threading.RLock()
+        """The files, and what is kept in memory, are the parent's to write.
+
+        The locks stay the same, and free: an append that was forked out of may be waiting for them.
+        """
         self._folder.forget()
-        self._running.begin_anew(self._lock)
+        self._running.begin_anew()
         self._begin_anew()
+        self.after_fork()
 
 
 def watch_forks(journal: weakref.ref[Journal]) -> None:

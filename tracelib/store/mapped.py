@@ -97,8 +97,9 @@ class Mapped:
         self.limit = 0
         reach("file closing")
         self.map[CLOSED_AT] = 1
+        used = min(self.at, self.size)
         with contextlib.suppress(OSError):  # only room is lost by it
-            os.ftruncate(self.descriptor, min(self.at, self.size))
+            os.ftruncate(self.descriptor, used)
         reach("file closed")
 
     def forget(self) -> None:
@@ -108,9 +109,10 @@ class Mapped:
         self._close_descriptor()
 
     def discard(self) -> None:
-        """Deletes a file that nothing was written to."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        """Deletes a file that nothing was written to, unless it is the parent's."""
+        if self.pid == os.getpid():
+            with contextlib.suppress(OSError):
+                self.path.unlink()
         self.forget()
 
 
@@ -128,12 +130,21 @@ class Folder:
         self._clock = clock
         self._last = 0
         self._made: tuple[weakref.ref[Mapped], ...] = ()
+        self._half_made: list[int] = []
         self._making = threading.RLock()
 
     def make(self, magic: bytes, suffix: str, size: int) -> Mapped:
         """A new file, reserved on the disk to its last byte; raises OSError when it cannot be."""
         with self.alone():
-            return self._make(magic, suffix, size)
+            process = os.getpid()
+            try:
+                return self._make(magic, suffix, size)
+            except OSError as error:
+                # Somebody deleted the folder just now; or a signal handler forked in the middle, and this is
+                # the child, or the child has given the file its name.
+                if os.getpid() == process and not isinstance(error, FileNotFoundError):
+                    raise
+                return self._make(magic, suffix, size)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -157,7 +168,10 @@ class Folder:
         draft = path.with_suffix(DRAFT)
         reach("file creating")
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._half_made.append(descriptor)
         try:
+            if os.getpid() != pid:
+                raise FileNotFoundError(errno.ENOENT, "forked while it was made", str(draft))
             self._prepare(descriptor, magic, size)
             file = Mapped(path, os.dup(descriptor), size, pid)
             reach("file mapped")
@@ -167,6 +181,7 @@ class Folder:
                 draft.unlink()
             raise
         finally:
+            self._half_made.remove(descriptor)
             os.close(descriptor)
         self._made = (*(ref for ref in self._made if ref() is not None), weakref.ref(file))
         return file
@@ -198,13 +213,24 @@ class Folder:
             sync(path.parent)
 
     def forget(self) -> None:
-        """In a forked child: lets go of all the parent's files."""
+        """In a forked child: lets go of all the parent's files, and of a lock whose holder is not here.
+
+        A file that is half made when a signal handler forks is made to the end by parent and child alike: the
+        child's zeros must not go over the parent's records, and so they go nowhere.
+        """
         for ref in self._made:
             file = ref()
             if file is not None:
                 file.forget()
         self._made = ()
-        self._making = threading.RLock()
+        for descriptor in self._half_made:
+            nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(nowhere, descriptor, inheritable=False)
+            os.close(nowhere)
+        if self._making.acquire(blocking=False):
+            self._making.release()
+        else:
+            self._making = threading.RLock()
 
 
 def sync(path: Path) -> None:

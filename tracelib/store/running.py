@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -27,13 +28,13 @@ class RunningTable:
 
     def __init__(self, folder: Folder, lock: threading.RLock) -> None:
         self._folder = folder
+        self._lock = lock
         self._generation = 0
-        self.begin_anew(lock)
+        self.begin_anew()
 
-    def begin_anew(self, lock: threading.RLock) -> None:
+    def begin_anew(self) -> None:
         """Without slots: at first, after closing, and in a forked child, whose calls are its own."""
         self._generation += 1
-        self._lock = lock
         self._file: Mapped | None = None
         self._free: list[int] = []
         self._taken = bytearray(SLOTS)
@@ -88,7 +89,7 @@ class RunningTable:
         file = self._made()
         if file is None:
             return
-        if self._file is not None:  # a signal handler was quicker
+        if self._file is not None or file.pid != os.getpid():  # a signal handler was quicker, or has forked
             file.discard()
             return
         first = self._generation * SLOTS
@@ -110,7 +111,7 @@ class RunningTable:
             if old is None or old.there():
                 return
             new = self._made()
-            if new is not None:
+            if new is not None and new.pid == os.getpid():
                 new.map[HEAD_BYTES:] = old.map[HEAD_BYTES:]
                 self._file = new
 
@@ -120,4 +121,4 @@ class RunningTable:
             file = self._file
             if file is not None and not any(self._taken):
                 file.discard()
-            self.begin_anew(self._lock)
+            self.begin_anew()
