@@ -194,6 +194,9 @@ class Batch:
             ).scalar()
             if newest == told["new"]:
                 return
+        where = (history.c.parameter == parameter) & (history.c.time_ns == told["time_ns"])
+        if connection.execute(select(history.c.n).where(where, history.c.new == told["new"])).first():
+            return  # of a journal that was deleted and written again
         connection.execute(
             insert(history).values(
                 parameter=parameter,
@@ -233,13 +236,20 @@ class Batch:
         )
 
     def _feedback(self, told: dict[str, Any]) -> None:
+        said = schema.feedback
+        text = clean(told["text"])
+        known = (
+            (said.c.target == told["target"]) & (said.c.time_ns == told["time_ns"]) & (said.c.text == text)
+        )
+        if self._connection.execute(select(said.c.n).where(known)).first():
+            return  # as in _update
         self._connection.execute(
-            insert(schema.feedback).values(
+            insert(said).values(
                 target_kind="call",
                 target=told["target"],
                 name=told.get("name", "feedback"),
                 score=told["score"],
-                text=clean(told["text"]),
+                text=text,
                 source=told.get("source", "code"),
                 by=clean(told.get("by", "")),
                 time_ns=told["time_ns"],

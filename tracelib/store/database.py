@@ -58,7 +58,8 @@ class Database:
             with self.engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise StoreError(f"{self.shown} could not be {_past(purpose)}: {_reason(error)}") from error
+            said = f"{self.shown} could not be {_past(purpose)}: {_reason(error)}{_advice(error)}"
+            raise StoreError(said) from error
 
 
 def _past(purpose: str) -> str:
@@ -67,6 +68,18 @@ def _past(purpose: str) -> str:
 
 def _reason(error: DBAPIError) -> str:
     return " ".join(str(error.orig).split())
+
+
+DAMAGED = ("file is not a database", "malformed", "file is encrypted")
+
+
+def _advice(error: DBAPIError) -> str:
+    """What to do about it, where we know."""
+    if any(sign in str(error.orig) for sign in DAMAGED):
+        return (
+            ". The file is damaged: move it away or put a copy of it back; what waits in the journal goes in"
+        )
+    return ""
 
 
 def sqlite_database(path: Path, durability: str = "normal") -> Database:
@@ -85,10 +98,8 @@ def _connect(path: Path, durability: str) -> sqlite3.Connection:
 
     Python's sqlite3 begins a deferred transaction, which cannot wait for a writer once it has read.
     """
-    if path.exists() and not os.access(path, os.W_OK):
-        return sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+    if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return _read_only(path)
     made = sqlite3.connect(
         path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -98,6 +109,18 @@ def _connect(path: Path, durability: str) -> sqlite3.Connection:
     made.execute(f"PRAGMA synchronous={'FULL' if durability == 'fsync' else 'NORMAL'}")
     made.execute("PRAGMA cache_size=-32000")
     return made
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A connection that makes no file beside the database, which SQLite may need even to read it.
+
+    Where there is none nobody is at work, and the file is read as one that does not change.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    alone = not path.with_name(path.name + "-wal").exists()
+    return sqlite3.connect(
+        f"{uri}&immutable=1" if alone else uri, uri=True, isolation_level=None, check_same_thread=False
+    )
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
