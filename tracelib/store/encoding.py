@@ -17,7 +17,7 @@ from tracelib.redaction import Redactor
 from tracelib.store.decoding import Opaque, Stored, decode
 from tracelib.store.objects import name_of
 from tracelib.store.parts import Structure
-from tracelib.store.walk import Walk, holds_bytes
+from tracelib.store.walk import PREFIX, Walk, holds_bytes
 
 LIMIT = 8 << 20
 """Bytes of one value."""
@@ -37,18 +37,21 @@ class Encoder:
 
     def encode(self, value: Any) -> bytes:
         """The value as typed JSON in UTF-8."""
-        structure = self._structure(value)
-        data = self.dumps(structure)
-        if not self.redactor.suspicious(data.decode()):
-            return data
-        return self.dumps(_cleaned(structure, self.redactor))
+        return self.both(value)[1]
 
     def plain(self, value: Any) -> Structure:
         """What `encode` writes, as lists, dicts and strings: a part of something larger."""
-        structure = self._structure(value)
-        if not self.redactor.suspicious(self.dumps(structure).decode()):
-            return structure
-        return _cleaned(structure, self.redactor)
+        return self.both(value)[0]
+
+    def both(self, value: Any) -> tuple[Structure, bytes]:
+        """What `plain` and what `encode` give."""
+        short = type(value) is str and len(value) <= PREFIX  # it would come out of a walk as it is
+        structure = value if short else self._structure(value)
+        data = self.dumps(structure)
+        if not self.redactor.suspicious(data.decode()):
+            return structure, data
+        cleaned = _cleaned(structure, self.redactor)
+        return cleaned, self.dumps(cleaned)
 
     def dumps(self, structure: Structure) -> bytes:
         """JSON text of what `plain` gave, or of a structure of such; a NaN in it is null."""

@@ -69,7 +69,7 @@ REMEMBERED_BLOBS = 4_096
 TOLD_SECONDS = 60.0
 """After this long the bytes of a blob are written again when a call needs them."""
 
-quoted = json.dumps
+
 SLOT = struct.Struct(">16sQ")
 """A running call in the journal's table: its id and start (unix nanoseconds); its function's key follows."""
 RUNNING = 100
@@ -113,20 +113,31 @@ class _Note:
 
 
 class _Told:
-    """What is told of one call beside its ids and clocks: columns of its head, and its sections as JSON."""
+    """What is told of one call beside its ids and clocks: columns of its head, and its sections as JSON.
 
-    __slots__ = ("error", "graph", "inputs", "links", "output", "request", "status")
+    `values` are two of them, the inputs and the output.
+    """
 
-    def __init__(self, inputs: bytes) -> None:
+    __slots__ = ("error", "graph", "links", "request", "status", "values")
+
+    def __init__(self, values: bytes) -> None:
         self.status = RETURNED_WELL
         self.links = NO_LINKS
-        self.inputs = inputs
-        self.output = self.error = self.graph = self.request = NOTHING
+        self.values = values
+        self.error = self.graph = self.request = NOTHING
+
+
+def quoted(value: Any) -> str:
+    """JSON text of strings, numbers and lists of them."""
+    try:
+        return dumps(value).decode()
+    except ValueError:  # half of a surrogate pair
+        return json.dumps(value)
 
 
 def packed_sections(told: _Told, state: bytes) -> bytes:
     """The lines of a call's record after its head, in the order of SECTIONS."""
-    return b"\n".join((told.inputs, told.output, told.error, told.graph, state, told.request))
+    return b"\n".join((told.values, told.error, told.graph, state, told.request))
 
 
 class _Function:
@@ -152,7 +163,8 @@ class _Function:
         self.inputs: dict[int, tuple[str, ...]] = {}
         self.capture = op.capture or default
         self.full = self.capture == "full"
-        self.plain = self.full and not op.receiver and not any(map(is_secret_name, _parameters(op)))
+        secret = any(map(is_secret_name, _parameters(op)))
+        self.plain = self.full and not (op.receiver or self.is_code or secret)
         self.version_text = "null"
         self.names = f"{quoted(op.key)},{quoted(op.name)},{quoted(op.kind)}"
         self.running = op.key.encode("utf-8", "replace")[:RUNNING]
@@ -219,12 +231,12 @@ class Recorder:
         fn = known.fn
         if fn is not None and (known.is_code or version_of(fn) is not known.version):
             self._version(known, made)
-        values = self._plain(made, frame, known)
-        if values is not None:
+        values, traced = self._plain(made, known)
+        if values and not traced and made._extra is None and frame.facts is None:
             status, links = RETURNED_WELL, NO_LINKS
             sections = b"%b\n\n\n%b\n" % (values, note.state)
         else:
-            told = self._whole(made, frame, known, note.text)
+            told = self._whole(made, frame, known, note.text, values)
             status, links = told.status, told.links
             sections = packed_sections(told, note.state)
         run = self._run()
@@ -237,39 +249,41 @@ class Recorder:
         if note.slot >= 0:
             self.journal.end(note.slot)
 
-    def _plain(self, made: Node[Any], frame: Frame, known: _Function) -> bytes | None:
-        """The sections of inputs and output of a call whose values are all plain, as of most; else None."""
-        if not known.plain or made._extra is not None or frame.facts is not None:
-            return None
-        args, value = made._args, made._data
-        if type(made) not in PLAIN_RESULTS or not _all_plain((*args, value)):
-            return None
+    def _plain(self, made: Node[Any], known: _Function) -> tuple[bytes, bool]:
+        """Inputs and output, a line each, if all are plain, as in most calls; whether any came as a node."""
+        extra = made._extra
+        if not known.plain or type(made) not in PLAIN_RESULTS or (extra is not None and extra.keywords):
+            return NOTHING, True
+        args = made._args
+        traced = not _all_plain((*args, made._data))
+        if traced:
+            args = tuple([one._data if is_node(one) else one for one in args])
+            if not _all_plain((*args, made._data)):
+                return NOTHING, True
         names = known.inputs.get(len(args))
         if names is None:
             names = known.inputs[len(args)] = known.op.input_names(len(args))
         try:
-            values = b"%b\n%b" % (dumps(dict(zip(names, args))), dumps(value))  # noqa: B905 - a name for each
+            values = b"%b\n%b" % (dumps(dict(zip(names, args))), dumps(made._data))  # noqa: B905 - a name each
         except ValueError:  # half of a surrogate pair
-            return None
-        return None if self.redactor.suspicious(values.decode()) else values
+            return NOTHING, True
+        return NOTHING if self.redactor.suspicious(values.decode()) else values, traced
 
-    def _whole(self, made: Node[Any], frame: Frame, known: _Function, id: str) -> _Told:
-        """What is told of any call."""
-        told = _Told(self._inputs(made, frame, known))
+    def _whole(self, made: Node[Any], frame: Frame, known: _Function, id: str, plain: bytes) -> _Told:
+        """What is told of any call; `plain` are its inputs and output if they are written already."""
+        told = _Told(plain or self._values(made, frame, known))
         if type(made) is ExceptionNode:
             told.status = f"{FAILED},{quoted(type(made.exception).__name__)}"
-            told.error = self._error(made) if known.full else b""
-        elif known.capture != "none":
-            told.output = self._value(made._data, known.capture)
+            told.error = self._error(made) if known.full else NOTHING
         values = _SectionValues(self, known.full)
         found = self._lineage.of(made, id, values)
-        edges: list[Any] = []
+        edges = "[]"
         if found is not None:
             section, slots = found
-            edges = [*slots.items()]
+            edges = quoted([*slots.items()]) if slots else edges
             told.graph = self.encoder.dumps(section)
         facts, told.request = self._facts(frame, known.full)
-        told.links = f"{quoted(edges)},{quoted(values.blobs)},{facts}"
+        told.links = f"{edges},{quoted(values.blobs) if values.blobs else '[]'},{facts}"
         return told
 
     def parameter_updated(self, update: Update) -> None:
@@ -381,12 +395,18 @@ class Recorder:
         found: dict[str, Any] = json.loads(self.encoder.encode(closure))
         return found
 
+    def _values(self, made: Node[Any], frame: Frame, known: _Function) -> bytes:
+        """The inputs and the output, a line each; an output that is not kept, or was none, is empty."""
+        if known.capture == "none":
+            return b"{}\n"
+        output = NOTHING if type(made) is ExceptionNode else self._value(made._data, known.capture)
+        return self._inputs(made, frame, known) + b"\n" + output
+
     def _inputs(self, made: Node[Any], frame: Frame, known: _Function) -> bytes:
         """The arguments as the body got them, as a JSON object by name."""
-        if known.capture == "none":
-            return b"{}"
         given = _given(frame)
-        passed = {name: _plain(kept) for name, kept in operands(made) if name != CODE and name not in given}
+        kept_by_name = list(operands(made))
+        passed = {name: _plain(kept) for name, kept in kept_by_name if name != CODE and name not in given}
         if known.op.receiver and made._args:
             passed.pop(next(iter(passed)), None)
         if known.capture == "hash":
@@ -394,7 +414,7 @@ class Recorder:
             return _joined({**digests, **{name: self._digest(value) for name, value in given.items()}})
         if not given:
             return self.encoder.encode(passed)
-        order = [name for name, _ in operands(made) if name in passed or name in given]
+        order = [name for name, _ in kept_by_name if name in passed or name in given]
         return _joined({name: given.get(name) or self.encoder.encode(passed[name]) for name in order})
 
     def _value(self, value: Any, capture: str) -> bytes:
@@ -458,9 +478,9 @@ class _SectionValues:
     def kept(self, value: Any) -> Any:
         if not self._full:
             return None
-        encoded = self._recorder.encoder.encode(value)
+        structure, encoded = self._recorder.encoder.both(value)
         if len(encoded) <= LARGE:
-            return json.loads(encoded)
+            return structure
         found = self._recorder.blob(encoded)
         self.blobs.append(found)
         prefix = encoded[:PREFIX].decode("utf-8", "ignore")
