@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from programs import record
-
-sys.path.append(str(Path(__file__).parents[1] / "store"))
-
 from databases import TEMPLATE, Server
-from databases import postgres_server as postgres_server
+from programs import record
 
 from tracelib.cli.main import run
 from tracelib.store.store import Store, open_store

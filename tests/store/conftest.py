@@ -6,5 +6,4 @@ from databases import blank as blank
 from databases import engine as engine
 from databases import place as place
 from databases import postgres as postgres
-from databases import postgres_server as postgres_server
 from databases import shared as shared

@@ -103,8 +103,10 @@ def _connect(path: Path, durability: str) -> sqlite3.Connection:
     made = sqlite3.connect(
         path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    if path.exists() and path.stat().st_mode & 0o077:
+    if path.stat().st_mode & 0o077:
         path.chmod(0o600)
+    if not path.stat().st_size:
+        made.execute("PRAGMA auto_vacuum=INCREMENTAL")  # so that pruning gives room back without a copy
     _write_ahead(made)
     made.execute(f"PRAGMA synchronous={'FULL' if durability == 'fsync' else 'NORMAL'}")
     made.execute("PRAGMA cache_size=-32000")

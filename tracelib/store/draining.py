@@ -22,7 +22,7 @@ from tracelib.store.failpoints import reach
 from tracelib.store.frames import Record
 from tracelib.store.recorder import SLOT
 from tracelib.store.registry import Registry
-from tracelib.store.segments import Running, Segment, Table, segments, tables
+from tracelib.store.segments import Running, Segment, Table, segments, tables, sweep
 
 AT_ONCE = 1 << 20
 """Bytes of journal that go into one transaction: about a thousand calls."""
@@ -82,6 +82,7 @@ class Drain:
             while self._some(segment, drained):
                 pass
         self._running(dead)
+        sweep(self.folder)
         return drained
 
     def _some(self, segment: Segment, drained: Drained) -> bool:

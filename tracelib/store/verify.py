@@ -37,7 +37,7 @@ from tracelib.store.schema import (
     version,
 )
 from tracelib.store.segments import Segment, segments
-from tracelib.versioning import Version
+from tracelib.versioning import Version, rederived
 
 PAGE = 200
 """Rows that are read together."""
@@ -82,18 +82,18 @@ def verify(
     database: Database,
     blobs: Blobs,
     journal_folder: Path | None = None,
-    rederive: Rederive | None = None,
+    rederive: Rederive = rederived,
 ) -> Verified:
     """Read everything that is stored, at one moment, and say what is wrong with it.
 
-    `rederive` gives a version's hash from its parts; without it the stored closure must have the hash.
+    `rederive` gives a version's hash from its parts.
     """
     checked: dict[str, int] = {}
     problems: list[Problem] = []
     with database.reading() as connection:
         if not database.is_sqlite:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        checks = _Checks(connection, blobs, rederive or (lambda found: found.hash), checked)
+        checks = _Checks(connection, blobs, rederive, checked)
         for found in (checks.file(), checks.blobs(), checks.versions(), checks.values(), checks.references()):
             problems += _few(found)
         if journal_folder is not None:

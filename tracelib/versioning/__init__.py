@@ -4,7 +4,7 @@ Knows no graph and no store; a recorded function is known by its `__wrapped__` a
 """
 
 from tracelib.versioning.changes import Difference, difference
-from tracelib.versioning.closure import lexical_closure, version_of
+from tracelib.versioning.closure import lexical_closure, rederived, version_of
 from tracelib.versioning.version import Part, Use, Version
 
-__all__ = ["Difference", "Part", "Use", "Version", "difference", "lexical_closure", "version_of"]
+__all__ = ["Difference", "Part", "Use", "Version", "difference", "lexical_closure", "rederived", "version_of"]

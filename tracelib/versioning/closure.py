@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from tracelib.modules import importable
 from tracelib.versioning.canonical import SCHEME, digest
 from tracelib.versioning.emission import Emission
 from tracelib.versioning.inspection import innermost
-from tracelib.versioning.pieces import Piece
 from tracelib.versioning.roots import find_root
 from tracelib.versioning.secrets import redacted
 from tracelib.versioning.values import shown
@@ -91,7 +91,8 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
         for piece, own in zip(walk.pieces, digests, strict=True)
     )
     return Version(
-        hash=closure_hash(walk.pieces, digests, suffix),
+        hash=closure_hash(digests, [piece.refs for piece in walk.pieces], suffix),
+        suffix=suffix,
         name=name,
         source=whole.source,
         dependencies="\n\n".join(part for part in (whole.before, whole.after) if part),
@@ -111,16 +112,22 @@ def _shown(values: dict[str, Any]) -> dict[str, Any]:
     return {name: redacted(value) if type(value) is str else value for name, value in found.items()}
 
 
-def closure_hash(pieces: list[Piece], digests: list[str], suffix: str) -> str:
+def rederived(version: Version) -> str:
+    """The hash that a stored version must have, from what is stored of its parts."""
+    refs = [list(zip(part.uses, part.to, strict=True)) for part in version.parts]
+    return closure_hash([part.digest for part in version.parts], refs, version.suffix)
+
+
+def closure_hash(digests: list[str], refs: Sequence[Sequence[tuple[str, int]]], suffix: str) -> str:
     """The hash of a closure: each part's canonical text, and which parts it uses under which names.
 
     Parts are numbered in the order of first use, breadth first from the function: where they stand,
     in which order and in which module makes no difference.
     """
     texts = [SCHEME, suffix]
-    for piece, own in zip(pieces, digests, strict=True):
+    for own, used in zip(digests, refs, strict=True):
         texts.append(own)
-        texts.append(" ".join(f"{name}>{to}" for name, to in piece.refs))
+        texts.append(" ".join(f"{name}>{to}" for name, to in used))
     return f"{SCHEME}:{digest(*texts)}"
 
 

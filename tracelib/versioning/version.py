@@ -60,6 +60,7 @@ class Version:
     global_values: Mapping[str, Any] = field(default_factory=dict)
     state: tuple[tuple[str, str], ...] = ()
     source_at: int = 0
+    suffix: str = ""  # the way from the first part to what was asked for inside it, as of a method
 
     @property
     def closure(self) -> str:
