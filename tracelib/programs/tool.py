@@ -38,5 +38,6 @@ def tool(fn: Any = None) -> Any:
 
 @functools.lru_cache(maxsize=512)
 def _parameters(fn: Callable[..., Any]) -> dict[str, Any]:
-    arguments = pydantic.TypeAdapter(pydantic.validate_call(fn)).json_schema()
+    checked: Any = pydantic.validate_call(fn)
+    arguments = pydantic.TypeAdapter(checked).json_schema()
     return {key: value for key, value in arguments.items() if key != "additionalProperties"}

@@ -152,7 +152,7 @@ def running(store: Store, name: str, config: Any) -> Iterator[str]:
         raise StoreError(f"nothing is recorded into {store!r} here: begin with trace.init or `with store:`")
     recorder = found.recorder
     id = f"{new_id(time.time()):032x}"
-    begun = {"id": id, "name": name, "config": recorder.encoder.encode(config).decode()}
+    begun: dict[str, Any] = {"id": id, "name": name, "config": recorder.encoder.encode(config).decode()}
     begun["start_ns"] = time.time_ns()
     token = run.set(id)
     recorder.run_changed({**begun, "status": "running"})
