@@ -468,3 +468,12 @@ def test_big_values_are_kept_once(store: Store) -> None:
         hashes = connection.execute(select(schema.blob_use.c.hash).distinct()).scalars().all()
     assert len(hashes) <= 4
     assert all(len(found.inputs) < 1_000 for found in calls(store))
+
+
+def test_a_store_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    with trace.SQLiteStore(tmp_path / "a" / "store") as store:
+        double("x" * 300_000)
+    store.flush()
+    made = [tmp_path / "a", *(tmp_path / "a").rglob("*")]
+    assert len(made) > 4
+    assert all(path.stat().st_mode & 0o077 == 0 for path in made), [oct(path.stat().st_mode) for path in made]

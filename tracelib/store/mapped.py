@@ -163,7 +163,9 @@ class Folder:
 
     def _make(self, magic: bytes, suffix: str, size: int) -> Mapped:
         pid = os.getpid()
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(self.path.parents), self.path):  # `parents=True` would open them to others
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
         path = self.path / f"{self._name()}{suffix}"
         draft = path.with_suffix(DRAFT)
         reach("file creating")

@@ -81,7 +81,7 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
     parts = tuple(
         Part(
             name=piece.name,
-            module=piece.module or piece.space.name,
+            module=importable(piece.module or piece.space.name),
             kind=piece.kind,
             text="\n".join(text.texts.get(piece.index, ())),
             digest=own,
