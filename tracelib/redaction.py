@@ -49,13 +49,16 @@ class Redactor:
         self._size = -1
         self._values: tuple[str, ...] = ()
         self._needles: tuple[str, ...] = ()
+        self._marks: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Read the environment again."""
         self._size = len(self._environ)
         found = {value for value in secret_values(self._environ) if len(value) >= SHORTEST}
         self._values = tuple(sorted(found, key=lambda value: (-len(value), value)))
-        self._needles = tuple(form for value in self._values for form in _written(value))
+        marks = {form: mark(value) for value in reversed(self._values) for form in _written(value)}
+        self._marks = dict(sorted(marks.items(), key=lambda pair: (-len(pair[0]), pair[0])))
+        self._needles = tuple(self._marks)
 
     def suspicious(self, text: str) -> bool:
         """Whether `text` would change it, or a string it holds as JSON; sometimes true for neither."""
@@ -95,8 +98,8 @@ class Redactor:
     def _between_marks(self, piece: str) -> str:
         if MARK.fullmatch(piece):
             return piece
-        for value in self._values:
-            piece = piece.replace(value, mark(value))
+        for form, shown in self._marks.items():
+            piece = piece.replace(form, shown)
         return without_shapes(piece) if telltale(piece) else piece
 
     def _hooked(self, hook: Callable[[str], str], text: str) -> str:
@@ -122,8 +125,9 @@ def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _written(value: str) -> set[str]:
-    """A value as it stands in text and in JSON, with and without escapes beyond ASCII."""
-    return {value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]}
+    """A value as it stands in text, in JSON and in JSON within JSON, and so that it is ASCII."""
+    once = {json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]}
+    return {value, *once, *(json.dumps(text, ensure_ascii=False)[1:-1] for text in once)}
 
 
 WORD = "[A-Za-z0-9_-]"

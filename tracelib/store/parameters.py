@@ -59,7 +59,7 @@ class ParameterLog:
                 "new": written.decode(),
                 "digest": hashlib.sha256(written).hexdigest(),
                 "because": clean(update.because),
-                "by": update.by,
+                "by": clean(update.by),
                 "score": update.score,
             }
         )

@@ -383,7 +383,7 @@ class Recorder:
             "key": op.key,
             "name": op.name,
             "kind": op.kind,
-            "description": op.description,
+            "description": op.description and self.redactor.text(op.description),
             "closure": self._redacted(version.to_json()),
             "api_params": json.loads(self.encoder.encode(dict(op.api_params))),
         }
@@ -415,7 +415,14 @@ class Recorder:
         if not given:
             return self.encoder.encode(passed)
         order = [name for name, _ in kept_by_name if name in passed or name in given]
-        return _joined({name: given.get(name) or self.encoder.encode(passed[name]) for name in order})
+        return _joined({name: self._named(name, passed.get(name), given.get(name)) for name in order})
+
+    def _named(self, name: str, value: Any, before: bytes | None) -> bytes:
+        """An argument as JSON, as it was before the body ran if that is known; its name may tell a secret."""
+        if is_secret_name(name):
+            whole = self.encoder.encode({name: value if before is None else json.loads(before)})
+            return dumps(json.loads(whole)[name])
+        return self.encoder.encode(value) if before is None else before
 
     def _value(self, value: Any, capture: str) -> bytes:
         encoded = self.encoder.encode(value)

@@ -129,10 +129,10 @@ class Walk:
             self.left -= PREFIX
             return {"$": "cut", "type": kind, "size": size, **self.digest(size, lambda: value)}
         self.left -= size * 4 // 3
-        text = value.decode("latin-1")
+        text = value.decode("utf-8", "surrogateescape")
         cleaned = self.redactor.text(text)
         if cleaned != text:
-            value = cleaned.encode("latin-1", "replace")
+            value = cleaned.encode("utf-8", "surrogateescape")
         return {"$": kind, "data": b64encode(value).decode()}
 
     def room(self, values: Iterable[Any], size: int) -> list[Any]:
