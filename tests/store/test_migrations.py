@@ -57,7 +57,7 @@ def test_a_released_database_opens_and_everything_in_it_can_be_read(released: St
         ("comment", None),
         ("accuracy", 0.5),
     ]
-    assert [call.id for call in released.calls('tag == "good"')] == [priced.id]
+    assert [call.id for call in released.calls('"good" in tags')] == [priced.id]
     assert released.graph(by_name["speak"].id).output.data == "dry hello"
     assert released.verify().ok
 

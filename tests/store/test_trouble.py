@@ -274,7 +274,7 @@ def test_a_store_deleted_while_a_program_runs_is_made_again_with_all_that_was_in
     """
     program = Program(tmp_path, source, drained)
     told = program.hear()[0]
-    assert any("was deleted while it was written to" in text for text in of_store(told))
+    assert ["was deleted while it was written to" in text for text in of_store(told)] == [True]
     check(open_store(tmp_path / "store"), program.finish()[0][0])
 
 

@@ -344,6 +344,7 @@ class SQLiteStore(Store):
         is_file = whole.suffix in (".db", ".sqlite", ".sqlite3") or whole.is_file()
         self.file = whole if is_file else whole / DATABASE
         self.folder = whole.with_name(whole.name + ".d") if is_file else whole
+        self._inode: int | None = None
         super().__init__(str(whole), journal or self.folder / "journal", durability)
 
     @cached_property
@@ -359,10 +360,14 @@ class SQLiteStore(Store):
         return self.file.exists() or self.journal.exists()
 
     def _migrate(self) -> None:
-        if not self._migrated:
-            _make(self.file.parent)
-            _make(self.folder)
+        if self._migrated and _inode(self.file) == self._inode:
+            return
+        self._migrated = False
+        self.__dict__.pop("_drain", None)  # it remembers numbers of rows of a file that is there no more
+        _make(self.file.parent)
+        _make(self.folder)
         super()._migrate()
+        self._inode = _inode(self.file)
 
 
 class PostgresStore(Store):
@@ -439,6 +444,14 @@ def _state_folder(url: str) -> Path:
     """Where the journal of a remote database is: by user, and by a digest that tells nothing of the URL."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "tracelib" / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def _inode(file: Path) -> int | None:
+    """Which file it is; None where there is none, or where that cannot be found out."""
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return None
 
 
 def _make(folder: Path) -> None:
