@@ -9,14 +9,19 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from tracelib.store import records, schema
-from tracelib.store.blobs import Blobs, hash_of, outsourced
+from tracelib.store.blobs import SECTION, Blobs, hash_of, outsourced
 from tracelib.store.frames import Record
 from tracelib.store.parameters import FIRST_SEEN
 from tracelib.store.records import SECTIONS, CallRecord
 from tracelib.store.registry import Registry, added
 from tracelib.versioning import Version, difference
 
-CALL_COLUMNS = tuple(column.name for column in schema.call.columns)
+_COLUMNS = tuple(column.name for column in schema.call.columns)
+FACTS = ("first_token_ns", *_COLUMNS[_COLUMNS.index("model") :])
+"""The columns of a call that only a language model's has."""
+NO_FACTS = (None,) * len(FACTS)
+GRAPH = SECTIONS.index("graph")
+"""The section whose big values are blobs already."""
 NO_SESSION = "0" * 32
 """The session of calls of which none is known."""
 BY_DIFFERENCE = "difference"
@@ -35,6 +40,7 @@ class Batch:
         self._edges: list[tuple[Any, ...]] = []
         self._uses: list[tuple[Any, ...]] = []
         self._values: dict[str, bytes] = {}
+        self._numbers: dict[tuple[Any, ...], tuple[int | None, ...]] = {}
         self._first = self._next = 1 + (connection.execute(select(func.max(schema.call.c.n))).scalar() or 0)
 
     def write(self, found: Sequence[Record]) -> None:
@@ -57,42 +63,54 @@ class Batch:
         self._next += 1
         self._calls[id] = self._row(number, id, head)
         self._payload(number, sections, head.blobs)
-        self._edges += [(number, bytes.fromhex(source), slot) for source, slot in head.edges]
+        if head.edges:
+            self._edges += [(number, bytes.fromhex(source), slot) for source, slot in head.edges]
 
     def _row(self, number: int, id: bytes, head: CallRecord) -> tuple[Any, ...]:
-        connection, registry = self._connection, self._registry
-        function = registry.function(connection, clean(head.key), clean(head.name), head.kind)
+        first_token_ns, *facts = map(head.facts.get, FACTS) if head.facts else NO_FACTS
+        known = head.key, head.version, head.session, head.run
         return (
             number,
             id,
-            bytes.fromhex(head.trace),
+            id if head.trace == head.id else bytes.fromhex(head.trace),
             None if head.parent is None else bytes.fromhex(head.parent),
-            function,
-            registry.version(connection, function, head.version),
-            registry.session(connection, head.session),
-            registry.run(connection, head.run),
+            *(self._numbers.get(known) or self._looked_up(known, head)),
             head.status,
             None if head.error_type is None else clean(head.error_type),
             head.start_ns,
             head.duration_ns,
-            head.facts.get("first_token_ns"),
+            first_token_ns,
             head.place,
-            *(head.facts.get(name) for name in CALL_COLUMNS[CALL_COLUMNS.index("model") :]),
+            *facts,
         )
+
+    def _looked_up(self, known: tuple[Any, ...], head: CallRecord) -> tuple[int | None, ...]:
+        """The numbers of a call's function, version, session and run; remembered once all are there."""
+        connection, registry = self._connection, self._registry
+        function = registry.function(connection, clean(head.key), clean(head.name), head.kind)
+        version = registry.version(connection, function, head.version)
+        run = registry.run(connection, head.run)
+        found = function, version, registry.session(connection, head.session), run
+        if (version is None) == (head.version is None) and (run is None) == (head.run is None):
+            self._numbers[known] = found
+        return found
 
     def _payload(self, number: int, sections: list[bytes], blobs: list[str]) -> None:
         """The values of a call; big ones become blobs."""
+        if len(sections) != len(SECTIONS):
+            raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
         kept: list[str | None] = []
         used = dict.fromkeys(blobs)
-        for name, section in zip(SECTIONS, sections, strict=True):
-            if not section:
-                kept.append(None)
-                continue
-            text, hashes = outsourced(section, self._keep) if name != "graph" else (section.decode(), [])
-            used.update(dict.fromkeys(hashes))
-            kept.append(text)
+        for at, section in enumerate(sections):
+            if len(section) < SECTION or at == GRAPH:
+                kept.append(section.decode() if section else None)
+            else:
+                text, hashes = outsourced(section, self._keep)
+                used.update(dict.fromkeys(hashes))
+                kept.append(text)
         self._payloads.append((number, *kept))
-        self._uses += [(number, hash) for hash in used]
+        if used:
+            self._uses += [(number, hash) for hash in used]
 
     def interrupted(self, id: bytes, key: str, start_ns: int) -> None:
         """A call that had begun and never ended: of it only function and start are known, no duration."""

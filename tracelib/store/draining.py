@@ -22,10 +22,10 @@ from tracelib.store.failpoints import reach
 from tracelib.store.frames import Record
 from tracelib.store.recorder import SLOT
 from tracelib.store.registry import Registry
-from tracelib.store.segments import Running, Segment, Table, segments, tables, sweep
+from tracelib.store.segments import Running, Segment, Table, segments, sweep, tables
 
-AT_ONCE = 1 << 20
-"""Bytes of journal that go into one transaction: about a thousand calls."""
+AT_ONCE = 2 << 20
+"""Bytes of journal that go into one transaction: about a thousand calls with a page of text each."""
 DRAINING = 0x647261696E  # "drain"
 REFUSED = ".refused"
 """The suffix of a file that holds one record which no table takes."""
@@ -78,9 +78,10 @@ class Drain:
         # Asked before the segments are listed: of whom is dead now, every record is in the list.
         dead = [table for table in tables(self.folder) if not table.alive()]
         drained = Drained()
-        for segment in segments(self.folder):
-            while self._some(segment, drained):
-                pass
+        with self.database.kept_open():
+            for segment in segments(self.folder):
+                while self._some(segment, drained):
+                    pass
         self._running(dead)
         sweep(self.folder)
         return drained
@@ -104,6 +105,8 @@ class Drain:
         drained.records += len(batch.records)
         drained.damaged += batch.damaged
         drained.refused += refused
+        if batch.offset - start > AT_ONCE // 2:  # there is more, in all likelihood: no need to look twice
+            return True
         if not segment.finished(batch.offset):
             return bool(batch.records)
         segment.remove()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 SESSION, VERSION, CALL, UPDATE, EVENT, FEEDBACK, BLOB, RUN, MESSAGE = range(1, 10)
 """Kinds of records. A number is never given to another kind."""
 
@@ -55,7 +57,10 @@ FACTS = (
 def read_call(payload: bytes) -> tuple[CallRecord, list[bytes]]:
     """The head of a call's record, and its sections."""
     head, *sections = payload.split(b"\n")
-    return CallRecord(*json.loads(head)), sections
+    try:
+        return CallRecord(*from_json(head)), sections
+    except ValueError:  # half of a surrogate pair in a name
+        return CallRecord(*json.loads(head)), sections
 
 
 def packed(values: dict[str, Any]) -> bytes:
