@@ -40,11 +40,18 @@ def on_terminal(
     return process.wait(timeout=SECONDS), said
 
 
+def _readable(outer: int) -> bool:
+    """Whether something comes within a second; by poll, which has no bound on the number of the file."""
+    waiting = select.poll()
+    waiting.register(outer, select.POLLIN | select.POLLHUP)
+    return bool(waiting.poll(1000))
+
+
 def _all(outer: int) -> str:
     got = b""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        if not select.select([outer], [], [], 1)[0]:
+        if not _readable(outer):
             continue
         try:
             some = os.read(outer, 65536)

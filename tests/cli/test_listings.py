@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from conftest import Command, Done
+from commands import Command, Done
 
 LISTINGS = (("log",), ("calls",), ("calls", "--tree"), ("alias",), ("graph", "--versions"), ("status",))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commands import Command
 from programs import run_python
 
 from tracelib.store.store import Store

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commands import Command
 from programs import environment
 from rich.cells import cell_len
 from terminals import on_terminal

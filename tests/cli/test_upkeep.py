@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commands import Command
 from terminals import on_terminal
 
 from tracelib.cli.commands import LINES, OWN, late
