@@ -172,7 +172,7 @@ def test_a_signal_handler_may_append_in_the_middle_of_an_append(journal: Journal
 
 
 def _close_drafts(folder: Path) -> None:
-    """Python cannot close what a call opened in which it was interrupted: on a slow disk that is thousands."""
+    """Python cannot close what a call opened in which it was interrupted: on a slow disk, thousands."""
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             target = link.readlink()
