@@ -38,15 +38,16 @@ from tracelib.store.records import (
     CALL,
     EVENT,
     FACTS,
+    FAILED,
     FEEDBACK,
     MESSAGE,
+    RETURNED,
     RUN,
     SESSION,
     UPDATE,
     VERSION,
     packed,
 )
-from tracelib.store.schema import FAILED, RETURNED
 from tracelib.versioning import Version, version_of
 
 if TYPE_CHECKING:

@@ -14,6 +14,10 @@ from pydantic_core import from_json
 SESSION, VERSION, CALL, UPDATE, EVENT, FEEDBACK, BLOB, RUN, MESSAGE = range(1, 10)
 """Kinds of records. A number is never given to another kind."""
 
+RETURNED, FAILED, INTERRUPTED = 0, 1, 2
+STATUS = ("returned", "failed", "interrupted")
+"""What became of a call; interrupted is one whose process died while it ran."""
+
 SECTIONS = ("inputs", "output", "error", "graph", "state", "request")
 """The lines after the head of a call's record; an empty one is absent."""
 

@@ -24,13 +24,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from tracelib.store.records import FAILED as FAILED
+from tracelib.store.records import INTERRUPTED as INTERRUPTED
+from tracelib.store.records import RETURNED as RETURNED
+from tracelib.store.records import STATUS as STATUS
+
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A row number that both engines count up by themselves."""
 Id = LargeBinary(16)
-
-RETURNED, FAILED, INTERRUPTED = 0, 1, 2
-STATUS = ("returned", "failed", "interrupted")
-"""What became of a call; interrupted is one whose process died while it ran."""
 
 metadata = MetaData()
 
