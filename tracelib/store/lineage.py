@@ -28,6 +28,7 @@ CARRIED_AT_ONCE = 10_000
 """Nodes that one record may carry; what is behind them is cut there, and marked."""
 
 
+NONE: frozenset[str] = frozenset()
 POSSIBLE = "possible"
 """The slot of an edge that Python does not let us see for certain."""
 
@@ -89,11 +90,11 @@ class Lineage:
         found = self._carried.get(id(made))
         return found if found is not None and found.reference() is made else None
 
-    def carry(self, made: Node[Any], key: str, sources: frozenset[str]) -> None:
+    def carry(self, made: Node[Any], key: str, sources: frozenset[str]) -> Carried:
         number = id(made)
-        self._carried[number] = Carried(
-            weakref.ref(made, lambda _: self._carried.pop(number, None)), key, sources
-        )
+        reference = weakref.ref(made, lambda _: self._carried.pop(number, None))
+        found = self._carried[number] = Carried(reference, key, sources)
+        return found
 
 
 class _Writing:
@@ -138,6 +139,8 @@ class _Writing:
 
     def _write(self, made: Node[Any]) -> Carried:
         """Parents first, without recursion."""
+        if made._op is None:
+            return self._write_one(made)
         stack = [made]
         while stack:
             top = stack[-1]
@@ -157,7 +160,7 @@ class _Writing:
             n for n in _behind(made) if self._lineage.call_of(n) is None and self._lineage.known(n) is None
         ]
 
-    def _write_one(self, made: Node[Any]) -> None:
+    def _write_one(self, made: Node[Any]) -> Carried:
         number = str(len(self.nodes))
         sources: set[str] = set()
         self.nodes[number] = described = self._described(made, sources)
@@ -165,7 +168,8 @@ class _Writing:
         within = self._lineage.frame(made._caller)
         if within is not None:
             described["within"] = within
-        self._lineage.carry(made, f"{self._call}/{number}", frozenset(sorted(sources)[:SOURCES]))
+        behind = frozenset(sorted(sources)[:SOURCES]) if sources else NONE
+        return self._lineage.carry(made, f"{self._call}/{number}", behind)
 
     def _described(self, made: Node[Any], sources: set[str]) -> dict[str, Any]:
         if type(made) is Reading:
