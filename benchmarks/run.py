@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import calls, closures, graphs, loading, memory, peers, pictures, threads
+from benchmarks import calls, closures, graphs, loading, memory, peers, pictures, storing, threads
 from benchmarks.goals import GOALS
 from benchmarks.harness import Row
 from benchmarks.report import missed, number, table, to_json, verdict
@@ -30,6 +30,9 @@ BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
     "decoration": loading.decoration,
     "import": loading.imports,
     "version": closures.closures,
+    "caller": storing.callers,
+    "store": storing.stored,
+    "opening": storing.opening,
     "threads": threads.concurrency,
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """Counts, not times: repeats of each cell, operations in a repeat, nodes of the graphs."""
+    """Counts, not times: repeats of a cell, operations in a repeat, nodes of graphs, calls in a store."""
 
     repeats: int
     calls: int
@@ -19,6 +19,7 @@ class Size:
     interpreters: int
     thread_calls: int
     closures: tuple[int, ...]
+    stored: int
 
 
 FULL = Size(
@@ -32,6 +33,7 @@ FULL = Size(
     interpreters=9,
     thread_calls=200_000,
     closures=(5, 50, 500),
+    stored=1_000_000,
 )
 QUICK = Size(
     repeats=5,
@@ -44,6 +46,7 @@ QUICK = Size(
     interpreters=3,
     thread_calls=40_000,
     closures=(5, 50, 500),
+    stored=50_000,
 )
 TINY = Size(
     repeats=1,
@@ -56,6 +59,7 @@ TINY = Size(
     interpreters=1,
     thread_calls=320,
     closures=(2, 4),
+    stored=200,
 )
 
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}

@@ -27,6 +27,9 @@ FIRST_ROWS = {
     "decoration": "decoration, file of 50 lines",
     "import": "import tracelib",
     "version": "version, 2 helpers, cold",
+    "caller": "stored call, 1 KB of text",
+    "store": "ingest, 200 calls",
+    "opening": "store, init and first call",
     "threads": "threads, 320 calls",
 }
 
@@ -112,6 +115,12 @@ def test_nothing_is_loaded_and_nothing_read_that_is_not_needed() -> None:
     counted = [line for line in done.stdout.splitlines() if "third parties" in line or "reads of the" in line]
     assert len(counted) == 4
     assert all(" met" in line for line in counted), done.stdout
+
+
+def test_a_process_that_records_loads_no_database() -> None:
+    done = benchmarks("--size", "tiny", "opening")
+    row = next(line for line in done.stdout.splitlines() if "sqlalchemy where it records" in line)
+    assert " met" in row, done.stdout
 
 
 def test_memory_is_freed_without_the_cyclic_collector() -> None:

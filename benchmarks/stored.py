@@ -1,0 +1,127 @@
+"""Programs that are recorded into a store, with a kilobyte of text a call, and stores to record them into."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tracelib as trace
+from tracelib.graph.tracing import annotate, listening
+from tracelib.store.journal import Journal
+from tracelib.store.recorder import Recorder
+from tracelib.store.store import SQLiteStore
+
+QUESTION = "What is the capital of France? " * 4
+ANSWER = "Paris is the capital and most populous city of France. " * 16
+FIELDS = {f"field{i}": "a hundred characters, " * 4 for i in range(11)}
+INNER = 9
+"""Calls that a `conversation` makes."""
+
+
+@trace.bundle
+def answer(question: str, n: Any) -> str:
+    return ANSWER
+
+
+@trace.bundle
+def outer(question: str, n: Any) -> Any:
+    return answer(question, n)
+
+
+@trace.bundle
+def fields(given: dict[str, str], n: Any) -> int:
+    return len(given)
+
+
+@trace.bundle
+def model(question: str, n: Any) -> str:
+    annotate(
+        model="gpt-4o-mini",
+        provider="openai",
+        tokens_in=100,
+        tokens_out=200,
+        attempts=1,
+        cost_nano=123_456,
+        request={"messages": [{"role": "user", "content": question}], "temperature": 1.0},
+    )
+    return ANSWER
+
+
+@trace.bundle
+def conversation(question: str) -> int:
+    for i in range(INNER):
+        answer(question, i)
+    return INNER
+
+
+CASES: dict[str, tuple[Callable[[int], Any], int]] = {
+    "1 KB of text": (lambda i: answer(QUESTION, i), 1),
+    "in another one": (lambda i: outer(QUESTION, i), 2),
+    "of a node": (lambda i: answer(trace.node(QUESTION), i), 1),
+    "of another's result": (lambda i: answer(answer(QUESTION, i), i), 2),
+    "of a dict of 1 KB": (lambda i: fields(FIELDS, i), 1),
+    "of a model, with facts": (lambda i: model(QUESTION, i), 1),
+}
+"""What is called, and how many calls that is."""
+
+
+def converse(calls: int) -> None:
+    """So many calls, in conversations."""
+    for _ in range(calls // (INNER + 1)):
+        conversation(QUESTION)
+
+
+@contextmanager
+def journalled(store: SQLiteStore) -> Iterator[None]:
+    """Records into the journal of a store that no background process drains."""
+    journal = Journal(store.journal)
+    with listening(Recorder(journal)):
+        yield
+    journal.close()
+
+
+TABLES = ("call", "payload", "edge", "blob_use")
+
+
+class Copy:
+    """The same rows in a database of the same tables and indices, put there by plain sqlite3.
+
+    That is the least that such rows cost: tuples that are ready, a thousand calls in a transaction.
+    """
+
+    def __init__(self, source: Path, file: Path) -> None:
+        self._source = sqlite3.connect(source)
+        self._made = sqlite3.connect(file, isolation_level=None)
+        page = self._source.execute("PRAGMA page_size").fetchone()[0]
+        for pragma in (f"page_size={page}", "journal_mode=WAL", "synchronous=NORMAL", "cache_size=-32000"):
+            self._made.execute(f"PRAGMA {pragma}")
+        kept = ", ".join(f"'{name}'" for name in TABLES)
+        asked = f"SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name IN ({kept})"
+        for (sql,) in self._source.execute(asked):
+            self._made.execute(sql)
+
+    def rows(self, first: int, last: int) -> dict[str, list[tuple[Any, ...]]]:
+        """The rows of the calls with these numbers, by table."""
+        keys = {"call": "n", "edge": "target"}
+        return {
+            table: self._source.execute(
+                f"SELECT * FROM {table} WHERE {keys.get(table, 'call')} BETWEEN ? AND ?", (first, last)
+            ).fetchall()
+            for table in TABLES
+        }
+
+    def insert(self, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+        """All rows in one transaction."""
+        self._made.execute("BEGIN IMMEDIATE")
+        for table, found in rows.items():
+            if found:
+                marks = ", ".join("?" for _ in found[0])
+                self._made.executemany(f"INSERT INTO {table} VALUES ({marks})", found)
+        self._made.execute("COMMIT")
+
+    def close(self) -> None:
+        self._source.close()
+        self._made.close()
