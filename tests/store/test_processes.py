@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from started import ROOT
 from sqlalchemy import func, select
+from started import ROOT
 
+import tracelib as trace
 from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.drainer import LOCK, held
@@ -168,6 +169,32 @@ def test_eight_processes_with_eight_threads_make_two_thousand_calls_each_while_o
     finish(crowd)
     assert sizes == sorted(sizes)
     check(store, tmp_path, 16_000)
+
+
+@trace.bundle(trainable=True)
+def shifted(x: int) -> int:
+    return x + 100
+
+
+def test_threads_that_run_different_code_at_once_have_each_their_own_version(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    code = shifted.parameter
+
+    def work(shift: int) -> None:
+        with store, trace.bind({code: f"def shifted(x: int) -> int:\n    return x + {shift}"}):
+            for number in range(100):
+                shifted(number)
+
+    threads = [threading.Thread(target=work, args=(shift,)) for shift in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    calls = store.calls(limit=None, values=True)
+    assert len(calls) == 400
+    ran = {(call.output - call.inputs["x"], call.version) for call in calls}
+    assert sorted(shift for shift, _ in ran) == [0, 1, 2, 3]
+    assert len({version for _, version in ran}) == 4
 
 
 def wait_until(reached: Any) -> None:

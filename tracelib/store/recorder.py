@@ -231,7 +231,9 @@ class Recorder:
         known = note.known
         fn = known.fn
         if fn is not None and (known.is_code or version_of(fn) is not known.version):
-            self._version(known, made)
+            version = self._version(known, made)
+        else:
+            version = known.version_text
         values, traced = self._plain(made, known)
         if values and not traced and made._extra is None and frame.facts is None:
             status, links = RETURNED_WELL, NO_LINKS
@@ -243,7 +245,7 @@ class Recorder:
         run = self._run()
         head = (
             f'["{note.session}","{note.text}","{note.trace}",{note.parent},{known.names},'
-            f"{known.version_text},{'null' if run is None else quoted(run)},{status},"
+            f"{version},{'null' if run is None else quoted(run)},{status},"
             f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{links}]\n"
         )
         self.journal.append(CALL, head.encode() + sections)
@@ -356,13 +358,13 @@ class Recorder:
             self._tell_session()
         return found
 
-    def _version(self, known: _Function, made: Node[Any]) -> None:
-        """Know the version of the code that ran: the user's own, or what a parameter held."""
+    def _version(self, known: _Function, made: Node[Any]) -> str:
+        """The version of the code that ran, as JSON: of the user's own, or of what a parameter held."""
         fn = known.fn
         last = made._args[-1] if made._args else None
         if is_node(last) and last._parameter is not None and last._parameter.is_code:
             fn = last._parameter._code.function(last._data)
-        self._registered(known, fn)
+        return quoted(self._registered(known, fn).hash)
 
     def _registered(self, known: _Function, fn: Any) -> Version:
         """The version of a function, written where it is new."""

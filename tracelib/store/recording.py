@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,6 +106,16 @@ _process: list[Recording] = []
 _here: contextvars.ContextVar[Recording | None] = contextvars.ContextVar("tracelib_store", default=None)
 _blocks: list[Recording] = []
 """The recordings of all blocks that are open, in whatever context."""
+_changing = threading.RLock()
+"""Held while these and the listeners change; no user's code runs meanwhile."""
+
+
+def _renew() -> None:
+    global _changing
+    _changing = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 def active() -> Recording | None:
@@ -121,26 +133,29 @@ def of_process() -> Recording | None:
 
 def install(recording: Recording | None) -> None:
     """Make a recording that of the process, in place of the one before; None ends it."""
-    before = list(_process)
-    _process[:] = [] if recording is None else [recording]
-    _listen()
+    with _changing:
+        before = list(_process)
+        _process[:] = [] if recording is None else [recording]
+        _listen()
     for other in before:
         other.close()
 
 
 def enter(recording: Recording) -> contextvars.Token[Recording | None]:
     """Let a recording hold in this context."""
-    _blocks.append(recording)
     token = _here.set(recording)
-    _listen()
+    with _changing:
+        _blocks.append(recording)
+        _listen()
     return token
 
 
 def leave(recording: Recording, token: contextvars.Token[Recording | None]) -> None:
     """End what `enter` began."""
     _here.reset(token)
-    _blocks.remove(recording)
-    _listen()
+    with _changing:
+        _blocks.remove(recording)
+        _listen()
     recording.close()
 
 

@@ -43,6 +43,11 @@ DATABASE = "tracelib.db"
 """The database in a store's folder; beside it are `journal` and `blobs`."""
 
 
+_entered: contextvars.ContextVar[tuple[tuple[recording.Recording, contextvars.Token[Any]] | None, ...]]
+_entered = contextvars.ContextVar("tracelib_entered", default=())
+"""The blocks that are open in this context, innermost last; None for one that ends what `init` began."""
+
+
 class Store:
     """Versions, calls, parameters and feedback, in one place that many processes share.
 
@@ -57,7 +62,6 @@ class Store:
         self.journal = journal
         self.durability: Any = durability
         self._migrated = False
-        self._entered: list[tuple[recording.Recording, contextvars.Token[Any]] | None] = []
 
     def install(
         self,
@@ -87,16 +91,18 @@ class Store:
         """Record into this store in this context; what `init` gave is the process's until the block ends."""
         of_process = recording.of_process()
         if of_process is not None and of_process.store is self:
-            self._entered.append(None)
+            entered = None
         else:
             made = recording.Recording(self)
-            self._entered.append((made, recording.enter(made)))
+            entered = made, recording.enter(made)
+        _entered.set((*_entered.get(), entered))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        entered = self._entered.pop()
+        *around, entered = _entered.get()
+        _entered.set(tuple(around))
         if entered is None:
             self.uninstall()
         else:
