@@ -99,6 +99,9 @@ class Batch:
         """The values of a call; big ones become blobs."""
         if len(sections) != len(SECTIONS):
             raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
+        if not blobs and max(map(len, sections)) < SECTION:
+            self._payloads.append((number, *[section.decode() if section else None for section in sections]))
+            return
         kept: list[str | None] = []
         used = dict.fromkeys(blobs)
         for at, section in enumerate(sections):
@@ -109,8 +112,7 @@ class Batch:
                 used.update(dict.fromkeys(hashes))
                 kept.append(text)
         self._payloads.append((number, *kept))
-        if used:
-            self._uses += [(number, hash) for hash in used]
+        self._uses += [(number, hash) for hash in used]
 
     def interrupted(self, id: bytes, key: str, start_ns: int) -> None:
         """A call that had begun and never ended: of it only function and start are known, no duration."""
