@@ -7,6 +7,7 @@ import copy
 import functools
 import gc
 import pickle
+import threading
 import traceback
 import warnings
 import weakref
@@ -59,6 +60,28 @@ class Child(Base):
 
 
 # the source as a parameter
+
+
+def test_threads_that_ask_first_at_once_get_one_parameter() -> None:
+    for _ in range(50):
+
+        @trace.bundle(trainable=True)
+        def f(x):
+            return x
+
+        together = threading.Barrier(4)
+        found = []
+
+        def ask():
+            together.wait()
+            found.append(f.parameter)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({id(parameter) for parameter in found}) == 1
 
 
 def test_the_source_is_a_parameter_without_decorators():

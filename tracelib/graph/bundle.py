@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable
@@ -35,6 +36,10 @@ CAPTURES = ("full", "hash", "none")
 
 DEMANDED = ("__init__", "__bool__", "__hash__")
 """Methods of which Python takes nothing but a plain None, bool or int."""
+
+
+_making = threading.RLock()
+"""Held while a code Parameter is made, so that threads that ask for it first at once get the same one."""
 
 
 class Bundle(Generic[P, R]):
@@ -142,12 +147,15 @@ class Bundle(Generic[P, R]):
         if not self.trainable:
             return None
         if self._parameter is None:
-            slot = late("code")(self.fn, self._owner)
-            described = self.op.description or f"The code of {self.op.name}."
-            self._parameter = late("Parameter")(
-                slot.original, name=self.op.name, description=described, code=slot
-            )
+            with _making:
+                if self._parameter is None:
+                    self._parameter = self._made_parameter()
         return self._parameter
+
+    def _made_parameter(self) -> Any:
+        slot = late("code")(self.fn, self._owner)
+        described = self.op.description or f"The code of {self.op.name}."
+        return late("Parameter")(slot.original, name=self.op.name, description=described, code=slot)
 
     def parameters(self) -> list[Any]:
         """The parameter in a list, so that a lone bundle can be given to an optimizer or trainer."""
@@ -206,11 +214,13 @@ class Bundle(Generic[P, R]):
         parameter = kept.get(key)
         if found is not None and found[0]() is instance and found[1]._parameter is parameter:
             return found[1]
-        made = self._remembered(instance)
-        if parameter is None:
-            kept[key] = made.parameter
-        else:
-            made._parameter = parameter
+        with _making:
+            parameter = kept.get(key)
+            made = self._remembered(instance)
+            if parameter is None:
+                kept[key] = made.parameter
+            else:
+                made._parameter = parameter
         return made
 
     def _remembered(self, instance: Any) -> Bundle[P, R]:

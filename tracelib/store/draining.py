@@ -192,6 +192,11 @@ def _show(connection: Connection, rows: Iterable[_Slot]) -> None:
     many(connection, schema.pending, [(row.id, row.key, row.start_ns, row.pid, now) for row in rows])
 
 
+def refused(folder: Path) -> list[Path]:
+    """The files of records that no table took."""
+    return sorted(folder.glob(f"*{REFUSED}"))
+
+
 def in_turn(database: Database, connection: Connection) -> None:
     """One drain at a time: SQLite's write lock does it, PostgreSQL is asked."""
     if not database.is_sqlite:

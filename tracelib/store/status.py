@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, func, select
 from tracelib.errors import StoreError
 from tracelib.store import recording, schema
 from tracelib.store.database import Database
+from tracelib.store.draining import refused
 from tracelib.store.rows import moment, shown_id
 from tracelib.store.segments import Segment, segments
 from tracelib.store.store import Store
@@ -65,6 +66,7 @@ def status(store: Store) -> Status:
         told = _nothing()
     waiting = segments(store.journal)
     problems += filter(None, (segment.problem() for segment in waiting))
+    problems += [f"a record that no table takes is kept in {path}" for path in refused(store.journal)]
     found = recording.of_process()
     journal = found.journal.status() if found is not None and found.store is store else None
     if journal is not None and journal.problem:
