@@ -19,7 +19,7 @@ from tracelib.store.calls import trace_of
 from tracelib.store.listing import calls as listed
 from tracelib.store.store import SQLiteStore
 
-CHUNK = 50_000
+CHUNK = 10_000
 """Calls that are recorded before they are drained, so that the journal needs little room."""
 BATCH = 1_000
 
