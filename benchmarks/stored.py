@@ -10,9 +10,9 @@ from typing import Any
 
 import tracelib as trace
 from tracelib.graph.tracing import annotate, listening
-from tracelib.store.journal import Journal
-from tracelib.store.recorder import Recorder
+from tracelib.store.journal.journal import Journal
 from tracelib.store.store import SQLiteStore
+from tracelib.store.writing.recorder import Recorder
 
 QUESTION = "What is the capital of France? " * 4
 ANSWER = "Paris is the capital and most populous city of France. " * 16

@@ -15,8 +15,8 @@ import tracelib as trace
 from benchmarks.harness import Row, Spread, exactly, fresh, plain_calls, seconds, spread
 from benchmarks.sizes import Size
 from benchmarks.stored import ANSWER, CASES, INNER, QUESTION, Copy, converse, journalled
-from tracelib.store.calls import trace_of
-from tracelib.store.listing import calls as listed
+from tracelib.store.questions.calls import trace_of
+from tracelib.store.questions.listing import calls as listed
 from tracelib.store.store import SQLiteStore
 
 CHUNK = 10_000

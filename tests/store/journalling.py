@@ -15,10 +15,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracelib.store.failpoints import VARIABLE
-from tracelib.store.frames import Record
-from tracelib.store.journal import Journal
-from tracelib.store.segments import segments
+from tracelib.store.journal.failpoints import VARIABLE
+from tracelib.store.journal.frames import Record
+from tracelib.store.journal.journal import Journal
+from tracelib.store.journal.segments import segments
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 16

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from tracelib.store import schema
-from tracelib.store.blobs import Blobs, outsourced
 from tracelib.store.database import Database
+from tracelib.store.values.blobs import Blobs, outsourced
 
 SECOND = 10**9
 DAY = 86_400 * SECOND

@@ -17,8 +17,17 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 from tracelib.errors import StoreError
-from tracelib.store.blobs import INLINE, SECTION, Blobs, FolderBlobs, TableBlobs, alone, inflated, outsourced
 from tracelib.store.schema import blob
+from tracelib.store.values.blobs import (
+    INLINE,
+    SECTION,
+    Blobs,
+    FolderBlobs,
+    TableBlobs,
+    alone,
+    inflated,
+    outsourced,
+)
 
 NOISE = random.Random(1).randbytes(20_000)
 
@@ -168,7 +177,7 @@ def test_files_of_transactions_that_failed_are_swept(place: Place, files: Folder
 PUTTING = """
 import random, sys
 from pathlib import Path
-from tracelib.store.blobs import FolderBlobs, TableBlobs
+from tracelib.store.values.blobs import FolderBlobs, TableBlobs
 from tracelib.store.database import url_database
 
 url, folder = sys.argv[1:]

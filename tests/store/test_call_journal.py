@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from journalling import Acknowledged, check, drained, finish, numbers, payload, spawn, write
 
 from tracelib.errors import StoreWarning
-from tracelib.store.frames import SEGMENT_MAGIC, SLOT_PAYLOAD, SLOTS
-from tracelib.store.journal import Journal
-from tracelib.store.kept import KEPT_BYTES
-from tracelib.store.mapped import Folder
-from tracelib.store.segments import Segment, running, segments, sweep, tables
+from tracelib.store.journal.frames import SEGMENT_MAGIC, SLOT_PAYLOAD, SLOTS
+from tracelib.store.journal.journal import Journal
+from tracelib.store.journal.kept import KEPT_BYTES
+from tracelib.store.journal.mapped import Folder
+from tracelib.store.journal.segments import Segment, running, segments, sweep, tables
 
 MIB = 1 << 20
 

@@ -38,7 +38,7 @@ def store(blank: str, tmp_path: Path) -> Iterator[Store]:
 
 
 def versions_of(greeting: str) -> Any:
-    """A function that reads as another version for every greeting, under one name, as cells of a notebook do."""
+    """A function that reads as another version for every greeting, under one name, as notebook cells do."""
     text = f'@trace.bundle\ndef greet(name):\n    return "{greeting}" + name\n'
     file = f"<cell {greeting}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)

@@ -23,11 +23,13 @@ import pytest
 from sqlalchemy import func, select
 
 import tracelib as trace
-from tracelib.store import background, failpoints, schema
-from tracelib.store.drainer import WHERE, held
-from tracelib.store.journal import RECORD_POINTS
-from tracelib.store.mapped import FILE_POINTS
-from tracelib.store.running import SLOT_POINTS
+from tracelib.store import schema
+from tracelib.store.draining import background
+from tracelib.store.draining.drainer import WHERE, held
+from tracelib.store.journal import failpoints
+from tracelib.store.journal.journal import RECORD_POINTS
+from tracelib.store.journal.mapped import FILE_POINTS
+from tracelib.store.journal.running import SLOT_POINTS
 from tracelib.store.store import Store, open_store
 
 ROOT = Path(__file__).parents[2]

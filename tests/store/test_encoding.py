@@ -34,7 +34,7 @@ from hypothesis import strategies as st
 import tracelib as trace
 from tracelib.errors import StoreError
 from tracelib.redaction import MARK, Redactor, mark
-from tracelib.store.encoding import Encoder, Opaque, Stored, decode, digest
+from tracelib.store.values.encoding import Encoder, Opaque, Stored, decode, digest
 
 ENCODER = Encoder(Redactor(environ={"MY_TOKEN": "canary-value-of-a-variable"}))
 encode = ENCODER.encode
@@ -156,7 +156,7 @@ def test_equal_sets_are_written_equally(members: set[Any], random: Any) -> None:
 
 def test_sets_are_written_equally_whatever_the_hash_seed() -> None:
     code = (
-        "import sys; from tracelib.store.encoding import *; from tracelib.redaction import Redactor\n"
+        "import sys; from tracelib.store.values.encoding import *; from tracelib.redaction import Redactor\n"
         "value = {'a', 'b', ('c', 1), frozenset('xyz')}\n"
         "sys.stdout.buffer.write(Encoder(Redactor(environ={})).encode(value))"
     )

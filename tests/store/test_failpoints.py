@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tracelib.store.failpoints import VARIABLE, rules
+from tracelib.store.journal.failpoints import VARIABLE, rules
 
 
 def reached(text: str, name: str, times: int) -> list[int]:
@@ -48,7 +48,7 @@ def test_a_rule_that_cannot_be_read_is_quoted(text: str) -> None:
 
 
 PROGRAM = """
-from tracelib.store.failpoints import reach
+from tracelib.store.journal.failpoints import reach
 for number in range(9):
     print(number, flush=True)
     reach("here")

@@ -12,7 +12,7 @@ from stored import NOW, ROWS, write
 
 from tracelib.errors import FilterError, TraceError
 from tracelib.store.database import Database
-from tracelib.store.filter import FIELDS, compiled
+from tracelib.store.filters.filter import FIELDS, compiled
 from tracelib.store.schema import call
 
 

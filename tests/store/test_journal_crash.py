@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from journalling import Acknowledged, check, drained, finish, numbers, payload, spawn
 
-from tracelib.store.journal import RECORD_POINTS, Journal
-from tracelib.store.mapped import FILE_POINTS
-from tracelib.store.running import SLOT_POINTS
-from tracelib.store.segments import running, segments, tables
+from tracelib.store.journal.journal import RECORD_POINTS, Journal
+from tracelib.store.journal.mapped import FILE_POINTS
+from tracelib.store.journal.running import SLOT_POINTS
+from tracelib.store.journal.segments import running, segments, tables
 
 DEATHS = [
     *((point, count) for point in RECORD_POINTS for count in (1, 2, 57)),

@@ -9,7 +9,7 @@ from databases import Place
 
 from tracelib.errors import StoreError, UnknownRecord
 from tracelib.store.database import Database
-from tracelib.store.marks import (
+from tracelib.store.keeping.marks import (
     alias_log,
     aliases,
     move_alias,

@@ -19,7 +19,7 @@ from started import ROOT
 import tracelib as trace
 from tracelib.errors import StoreError
 from tracelib.store import schema
-from tracelib.store.drainer import LOCK, held
+from tracelib.store.draining.drainer import LOCK, held
 from tracelib.store.store import Store, open_store
 
 PATIENCE = 60.0
@@ -29,7 +29,8 @@ CROWD = """
     import json, os, sys, threading
     from pathlib import Path
     import tracelib as trace
-    from tracelib.store import database, draining, migrations
+    from tracelib.store import database, migrations
+    from tracelib.store.draining import drain as draining
     from tracelib.store.store import open_store
 
     where, journal, processes, threads, calls = sys.argv[1:3] + [int(text) for text in sys.argv[3:]]

@@ -18,11 +18,11 @@ from sqlalchemy import func, insert, select
 
 from tracelib.errors import StoreError
 from tracelib.store import schema
-from tracelib.store.blobs import Blobs, FolderBlobs, TableBlobs, inflated
 from tracelib.store.database import Database, sqlite_database
-from tracelib.store.marks import move_alias, say, tag
+from tracelib.store.keeping.marks import move_alias, say, tag
+from tracelib.store.keeping.prune import prune, size_of
 from tracelib.store.migrations import migrate
-from tracelib.store.prune import prune, size_of
+from tracelib.store.values.blobs import Blobs, FolderBlobs, TableBlobs, inflated
 
 EVERYTHING: dict[str, Any] = {"keep_tagged": False, "keep_aliased": False, "keep_feedback": False}
 

@@ -17,11 +17,12 @@ from sqlalchemy import Connection
 from stored import DAY, FIRST, ROWS, TRICKY, Row, call_row, compact, id_at, version_row, write, write_call
 
 from tracelib.errors import FilterError, StoreError, UnknownRecord
-from tracelib.store import reading, schema
-from tracelib.store.blobs import TableBlobs, outsourced
+from tracelib.store import schema
 from tracelib.store.database import Database
-from tracelib.store.reading import Selection
+from tracelib.store.questions import reading
+from tracelib.store.questions.reading import Selection
 from tracelib.store.rows import StoredCall
+from tracelib.store.values.blobs import TableBlobs, outsourced
 
 BLOBS = TableBlobs()
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import event
 from stored import ROWS, write
 
-from tracelib.store import reading
-from tracelib.store.blobs import TableBlobs
 from tracelib.store.database import Database, sqlite_database
 from tracelib.store.migrations import migrate
+from tracelib.store.questions import reading
+from tracelib.store.values.blobs import TableBlobs
 
 BLOBS = TableBlobs()
 Ask = Callable[[Database], Any]

@@ -17,8 +17,9 @@ from sqlalchemy import select
 import tracelib as trace
 from tracelib.errors import MutationWarning, StoreError
 from tracelib.graph.tracing import annotate, ears
-from tracelib.store import recording, schema
+from tracelib.store import schema
 from tracelib.store.store import Store, init, open_store
+from tracelib.store.writing import recording
 
 RATES = {"de": 2}
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracelib.store.frames import (
+from tracelib.store.journal.frames import (
     COMMITTED,
     FORMAT,
     FRAME,
@@ -24,8 +24,8 @@ from tracelib.store.frames import (
     checksum,
     padded,
 )
-from tracelib.store.journal import Journal
-from tracelib.store.segments import Batch, Segment, segments
+from tracelib.store.journal.journal import Journal
+from tracelib.store.journal.segments import Batch, Segment, segments
 
 SALT = 12345
 

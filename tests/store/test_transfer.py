@@ -19,12 +19,12 @@ from sqlalchemy import func, insert, select
 
 from tracelib.errors import StoreError
 from tracelib.store import schema
-from tracelib.store.blobs import Blobs, FolderBlobs, TableBlobs
 from tracelib.store.database import Database, sqlite_database, url_database
-from tracelib.store.lines import LineError, places, record_of, value_of
-from tracelib.store.marks import aliases, move_alias
+from tracelib.store.keeping.lines import LineError, places, record_of, value_of
+from tracelib.store.keeping.marks import aliases, move_alias
+from tracelib.store.keeping.transfer import Imported, export, import_
 from tracelib.store.migrations import migrate
-from tracelib.store.transfer import Imported, export, import_
+from tracelib.store.values.blobs import Blobs, FolderBlobs, TableBlobs
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ from started import ROOT
 
 import tracelib as trace
 from tracelib.errors import StoreError, StoreWarning
-from tracelib.store import records, schema
-from tracelib.store.draining import REFUSED
-from tracelib.store.journal import Journal
+from tracelib.store import schema
+from tracelib.store.draining.drain import REFUSED
+from tracelib.store.journal.journal import Journal
 from tracelib.store.store import Store, open_store
+from tracelib.store.writing import records
 
 PATIENCE = 60.0
 

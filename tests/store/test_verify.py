@@ -14,12 +14,12 @@ from populated import Spec, populate
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from tracelib.store import schema
-from tracelib.store.blobs import Blobs, FolderBlobs, TableBlobs
 from tracelib.store.database import sqlite_database
-from tracelib.store.journal import Journal
+from tracelib.store.journal.journal import Journal
+from tracelib.store.keeping.prune import prune
+from tracelib.store.keeping.verify import Verified, verify
 from tracelib.store.migrations import migrate
-from tracelib.store.prune import prune
-from tracelib.store.verify import Verified, verify
+from tracelib.store.values.blobs import Blobs, FolderBlobs, TableBlobs
 from tracelib.versioning import Version, version_of
 
 

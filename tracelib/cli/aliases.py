@@ -9,7 +9,7 @@ import click
 from tracelib.cli.opening import as_json, limited, of_store, opened
 from tracelib.cli.screen import Column, Listing, Screen, note
 from tracelib.cli.units import moment
-from tracelib.store.marks import AliasMove
+from tracelib.store.keeping.marks import AliasMove
 from tracelib.store.store import Store
 
 COLUMNS = (

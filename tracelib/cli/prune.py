@@ -11,7 +11,7 @@ import click
 from tracelib.cli.opening import as_json, of_store, opened
 from tracelib.cli.screen import Screen, note
 from tracelib.cli.units import Age, Size, counted, size
-from tracelib.store.prune import Pruned
+from tracelib.store.keeping.prune import Pruned
 
 
 @click.command(epilog="Example: tracelib prune --older-than 30d --max-size 500MB --dry-run")

@@ -11,8 +11,8 @@ from tracelib.cli.opening import as_json, of_store, opened
 from tracelib.cli.screen import Screen, note, styled
 from tracelib.cli.show import section
 from tracelib.cli.units import span
-from tracelib.store.replay import SECONDS, Replay
-from tracelib.store.replay import replay as replayed
+from tracelib.store.questions.replay import SECONDS, Replay
+from tracelib.store.questions.replay import replay as replayed
 
 DIFFERENT = 1
 COULD_NOT = 2

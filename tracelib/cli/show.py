@@ -14,7 +14,7 @@ from tracelib.cli.screen import Screen, styled
 from tracelib.cli.tree import named, print_tree
 from tracelib.cli.units import counted, dollars, moment, span
 from tracelib.errors import StoreError
-from tracelib.store.batch import BY_DIFFERENCE
+from tracelib.store.draining.batch import BY_DIFFERENCE
 from tracelib.store.rows import StoredCall, StoredFeedback, StoredVersion
 from tracelib.store.store import Store
 

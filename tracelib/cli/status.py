@@ -9,7 +9,7 @@ import click
 from tracelib.cli.opening import as_json, of_store, opened
 from tracelib.cli.screen import Screen, styled
 from tracelib.cli.units import counted, moment, size
-from tracelib.store.status import Status
+from tracelib.store.questions.status import Status
 
 LABEL = 11
 

@@ -16,7 +16,7 @@ from tracelib.cli.opening import of_store, openable, opened
 from tracelib.cli.screen import Screen, note
 from tracelib.cli.units import counted
 from tracelib.errors import StoreError
-from tracelib.store.arriving import Imported
+from tracelib.store.keeping.arriving import Imported
 
 PIPE = "-"
 PLURALS = {"alias": "aliases", "feedback": "remarks"}

@@ -7,7 +7,7 @@ import click
 from tracelib.cli.opening import as_json, of_store, opened
 from tracelib.cli.screen import Screen, styled
 from tracelib.cli.units import counted
-from tracelib.store.verify import Problem, Verified
+from tracelib.store.keeping.verify import Problem, Verified
 
 
 @click.command(epilog="Example: tracelib verify --store ./logdir --json")

@@ -24,10 +24,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from tracelib.store.records import FAILED as FAILED
-from tracelib.store.records import INTERRUPTED as INTERRUPTED
-from tracelib.store.records import RETURNED as RETURNED
-from tracelib.store.records import STATUS as STATUS
+from tracelib.store.writing.records import FAILED as FAILED
+from tracelib.store.writing.records import INTERRUPTED as INTERRUPTED
+from tracelib.store.writing.records import RETURNED as RETURNED
+from tracelib.store.writing.records import STATUS as STATUS
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A row number that both engines count up by themselves."""

@@ -18,16 +18,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tracelib.errors import StoreError, StoreWarning
-from tracelib.store import recording
 from tracelib.store.late import late
+from tracelib.store.writing import recording
 
 if TYPE_CHECKING:
     from tracelib.graph.graph import Graph
-    from tracelib.store.blobs import Blobs
     from tracelib.store.database import Database
-    from tracelib.store.draining import Drain, Drained
-    from tracelib.store.marks import AliasMove
-    from tracelib.store.replay import Replay
+    from tracelib.store.draining.drain import Drain, Drained
+    from tracelib.store.keeping.marks import AliasMove
+    from tracelib.store.questions.replay import Replay
     from tracelib.store.rows import (
         Flow,
         StoredCall,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         StoredUpdate,
         StoredVersion,
     )
+    from tracelib.store.values.blobs import Blobs
     from tracelib.versioning import Difference
 
 DATABASE = "tracelib.db"
@@ -312,7 +312,7 @@ class Store:
         return late("target")(self.database, target)  # type: ignore[no-any-return]
 
     def prune(self, **limits: Any) -> Any:
-        """Remove old calls; see `tracelib.store.prune.prune` for the limits."""
+        """Remove old calls; see `tracelib.store.keeping.prune.prune` for the limits."""
         return late("prune")(self.ready(), self.blobs, **limits)
 
     def export(self, target: Any, where: str | None = None) -> Any:

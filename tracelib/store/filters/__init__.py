@@ -1,0 +1,1 @@
+"""The filter language of calls: Python expressions, compiled to SQL."""

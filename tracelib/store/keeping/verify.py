@@ -1,0 +1,348 @@
+"""Checking a store: every hash derived again, every reference followed, every value opened.
+
+Nothing is repaired. Each finding says what is wrong, with whom, and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, Select, select
+from sqlalchemy.exc import DBAPIError
+
+from tracelib.errors import StoreError
+from tracelib.store import schema
+from tracelib.store.database import Database
+from tracelib.store.journal.segments import Segment, segments
+from tracelib.store.keeping.lines import SECTIONS
+from tracelib.store.rows import shown_id
+from tracelib.store.schema import (
+    alias,
+    blob,
+    blob_use,
+    call,
+    edge,
+    function,
+    parameter,
+    payload,
+    pending,
+    run,
+    update,
+    version,
+)
+from tracelib.store.values.blobs import Blobs, batches
+from tracelib.versioning import Version, rederived
+
+PAGE = 200
+"""Rows that are read together."""
+SHOWN = 20
+"""Findings of one kind that are told one by one."""
+REFERENCE = re.compile(r'"\$":"blob","hash":"([0-9a-f]{64})"')
+
+Rederive = Callable[[Version], str]
+"""The hash of a version from its parts."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding. A `loss` is something that was stored and is not there; the rest is untidy only."""
+
+    what: str
+    which: str  # the id, hash or name that it is about
+    advice: str
+    loss: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.which}: {self.what}. {self.advice}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was checked, by kind, and what was found."""
+
+    checked: dict[str, int]
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost; what is untidy may be among the problems."""
+        return not any(problem.loss for problem in self.problems)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"ok": self.ok, "checked": self.checked, "problems": [vars(one) for one in self.problems]}
+
+
+def verify(
+    database: Database,
+    blobs: Blobs,
+    journal_folder: Path | None = None,
+    rederive: Rederive = rederived,
+) -> Verified:
+    """Read everything that is stored, at one moment, and say what is wrong with it.
+
+    `rederive` gives a version's hash from its parts.
+    """
+    checked: dict[str, int] = {}
+    problems: list[Problem] = []
+    with database.reading() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        checks = _Checks(connection, blobs, rederive, checked)
+        for found in (checks.file(), checks.blobs(), checks.versions(), checks.values(), checks.references()):
+            problems += _few(found)
+        if journal_folder is not None:
+            problems += _few(checks.journal(journal_folder))
+    return Verified(checked, tuple(problems))
+
+
+def _few(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Of many that are alike the first ones, and how many more there are."""
+    for (what, loss), group in groupby(problems, key=lambda problem: (problem.what, problem.loss)):
+        alike = list(group)
+        yield from alike[:SHOWN]
+        if len(alike) > SHOWN:
+            yield Problem(what, f"{len(alike) - SHOWN} more", alike[0].advice, loss)
+
+
+class _Checks:
+    """The checks of one store; each gives its findings, those that are alike one after the other."""
+
+    def __init__(
+        self, connection: Connection, blobs: Blobs, rederive: Rederive, checked: dict[str, int]
+    ) -> None:
+        self._connection = connection
+        self._blobs = blobs
+        self._rederive = rederive
+        self._checked = checked
+
+    def file(self) -> Iterator[Problem]:
+        """What the engine itself finds."""
+        if self._connection.dialect.name != "sqlite":
+            return
+        try:
+            told = self._connection.exec_driver_sql("PRAGMA integrity_check(100)").scalars().all()
+        except DBAPIError as error:
+            told = [str(error.orig)]
+        for line in told:
+            if line != "ok":
+                advice = "Export what can be read and import it into a new store, or go back to a copy"
+                yield Problem("the database file is damaged", line, advice)
+
+    def blobs(self) -> Iterator[Problem]:
+        used = select(blob_use.c.hash).where(blob_use.c.hash == blob.c.hash).exists()
+        unused = []
+        for row in self._rows("blob", select(blob.c.hash, used.label("used")).order_by(blob.c.hash)):
+            try:
+                self._blobs.get(self._connection, row.hash)
+            except StoreError as error:
+                advice = "Import it from an export, or prune the calls that have it"
+                yield Problem("a value is damaged or missing", str(error).partition(":")[0], advice)
+            if not row.used:
+                unused.append(row.hash)
+        for hash in unused:
+            advice = "It only takes room; an export leaves it out"
+            yield Problem("no call has this value", f"value {hash}", advice, loss=False)
+
+    def versions(self) -> Iterator[Problem]:
+        asked = select(version, function.c.key).join(function, function.c.n == version.c.function)
+        numbers: dict[str, list[int]] = {}
+        for row in self._rows("version", asked.order_by(version.c.n)):
+            numbers.setdefault(row.key, []).append(row.number)
+            yield from self._version(row)
+        for key, found in numbers.items():
+            if sorted(found) != list(range(1, len(found) + 1)):
+                what = "version numbers have gaps"
+                yield Problem(what, key, RESTORE)
+
+    def _version(self, row: Row[Any]) -> Iterator[Problem]:
+        which = f"{row.key}@{row.number} ({row.hash})"
+        advice = "Its row was changed after it was written: go back to a copy, or import an export"
+        try:
+            found = Version.from_json(json.loads(row.closure))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            yield Problem(f"the closure cannot be read ({type(error).__name__})", which, advice)
+            return
+        if found.hash != row.hash or self._rederive(found) != row.hash:
+            yield Problem("the closure has another hash", which, advice)
+        if found.source != row.source or found.dependencies != row.dependencies:
+            yield Problem("the source is not that of the closure", which, advice)
+
+    def values(self) -> Iterator[Problem]:
+        """Sections that are no JSON, and blobs that are referred to without being noted."""
+        last = -1
+        self._checked["payload"] = 0
+        while True:
+            page = select(payload).where(payload.c.call > last).order_by(payload.c.call).limit(PAGE)
+            rows = self._connection.execute(page).all()
+            noted = self._noted([row.call for row in rows])
+            for row in rows:
+                texts = [text for column in SECTIONS if (text := row._mapping[column.name]) is not None]
+                if not all(_is_json(text) for text in texts):
+                    yield Problem("a value of the call is no JSON", self._call(row.call), RESTORE)
+                named = {hash for text in texts for hash in REFERENCE.findall(text)}
+                if not named <= noted.get(row.call, set()):
+                    what = "a value of the call is not noted as used"
+                    yield Problem(what, self._call(row.call), TIDY)
+            self._checked["payload"] += len(rows)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].call
+
+    def _noted(self, numbers: Sequence[int]) -> dict[int, set[str]]:
+        found: dict[int, set[str]] = {}
+        for row in self._connection.execute(select(blob_use).where(blob_use.c.call.in_(numbers))):
+            found.setdefault(row.call, set()).add(row.hash)
+        return found
+
+    def references(self) -> Iterator[Problem]:
+        self._checked["reference"] = len(REFERENCES)
+        for reference in REFERENCES:
+            shown = reference.column if reference.shown is None else reference.shown
+            for value in self._connection.execute(reference.dangling()).scalars():
+                which = self._call(value) if shown in NUMBERS_OF_CALLS else f"{shown.table.name} {value}"
+                yield Problem(reference.what, which, reference.advice, reference.loss)
+        yield from self._marks()
+        yield from self._aliases()
+
+    def _marks(self) -> Iterator[Problem]:
+        """Tags and feedback of calls that are not there."""
+        for table in (schema.tag, schema.feedback):
+            asked = select(table.c.target).where(table.c.target_kind == "call").distinct()
+            for batch in batches(self._connection.execute(asked).scalars()):
+                there = select(call.c.id).where(call.c.id.in_([bytes.fromhex(target) for target in batch]))
+                known = {id.hex() for id in self._connection.execute(there).scalars()}
+                for target in batch:
+                    if target not in known:
+                        what = f"there is {table.name} of a call that is gone"
+                        yield Problem(what, f"call {shown_id(bytes.fromhex(target))}", TIDY, loss=False)
+
+    def _aliases(self) -> Iterator[Problem]:
+        numbered = select(function.c.key, version.c.number).join(version, version.c.function == function.c.n)
+        known: dict[str, set[str]] = {}
+        for key, number in self._connection.execute(numbered):
+            known.setdefault(key, set()).add(str(number))
+        moves = self._connection.execute(select(alias).order_by(alias.c.n))
+        current = {(move.name, move.alias): move.version for move in moves}
+        programs = set(self._connection.execute(select(schema.parameter.c.program)).scalars())
+        for (name, pointer), number in current.items():
+            if number and number not in known.get(name, set()) and name not in programs:
+                which = f"{pointer} of {name} -> {number}"
+                yield Problem("the alias points to no version", which, "Move it, or remove it")
+
+    def journal(self, folder: Path) -> Iterator[Problem]:
+        """Segments that cannot be drained, and records in them that cannot be read."""
+        positions = {row.segment: row.bytes for row in self._connection.execute(select(schema.position))}
+        found = segments(folder)
+        self._checked["segment"] = len(found)
+        for segment in found:
+            problem = segment.problem()
+            if problem:
+                yield Problem(
+                    "a journal cannot be read", problem, "Keep the file; it may be of another version"
+                )
+                continue
+            damaged = _damaged(segment, positions.get(segment.name, 0))
+            if damaged:
+                what = f"{damaged} records of a journal cannot be read"
+                yield Problem(what, str(segment.path), "The file was damaged; what is whole is drained")
+
+    def _call(self, number: int) -> str:
+        id = self._connection.execute(select(call.c.id).where(call.c.n == number)).scalar()
+        return f"call {number} (which is gone)" if id is None else f"call {shown_id(id)}"
+
+    def _rows(self, kind: str, asked: Select[Any]) -> Iterator[Row[Any]]:
+        self._checked[kind] = 0
+        for row in self._connection.execute(asked, execution_options={"yield_per": PAGE}):
+            self._checked[kind] += 1
+            yield row
+
+
+def _damaged(segment: Segment, position: int) -> int:
+    damaged = 0
+    while True:
+        batch = segment.read(position)
+        damaged += batch.damaged
+        if batch.offset <= position:
+            return damaged
+        position = batch.offset
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values must be those of another one. `shown` is what a finding is named after."""
+
+    column: Column[Any]
+    to: Column[Any]
+    what: str
+    advice: str
+    loss: bool = True
+    shown: Column[Any] | None = None
+    may_run: bool = False
+    """Whether it may be the id of a call that has not ended."""
+
+    def dangling(self) -> Select[Any]:
+        """What is shown of the rows whose column refers to nothing."""
+        found = select(self.column if self.shown is None else self.shown).where(self.column.isnot(None))
+        for to in (self.to, pending.c.id) if self.may_run else (self.to,):
+            other = to.table.alias()
+            found = found.where(~select(other).where(other.c[to.name] == self.column).exists())
+        return found
+
+
+RESTORE = "Go back to a copy, or import an export"
+TIDY = "Export and import into a new store to be rid of it"
+NUMBERS_OF_CALLS = {call.c.n, payload.c.call, edge.c.target, blob_use.c.call}
+REFERENCES = (
+    Reference(call.c.n, payload.c.call, "the values of the call are gone", RESTORE),
+    Reference(call.c.function, function.c.n, "the function of the call is gone", RESTORE, shown=call.c.n),
+    Reference(call.c.version, version.c.n, "the version of the call is gone", RESTORE, shown=call.c.n),
+    Reference(call.c.session, schema.session.c.n, "the session of the call is gone", RESTORE, shown=call.c.n),
+    Reference(call.c.run, run.c.n, "the run of the call is gone", RESTORE, shown=call.c.n),
+    Reference(
+        call.c.parent,
+        call.c.id,
+        "the call that it was made within is not there",
+        "That call's process died, or it was not recorded",
+        loss=False,
+        shown=call.c.n,
+        may_run=True,
+    ),
+    Reference(payload.c.call, call.c.n, "there are values of a call that is gone", RESTORE),
+    Reference(edge.c.target, call.c.n, "there are edges to a call that is gone", TIDY, loss=False),
+    Reference(
+        edge.c.source,
+        call.c.id,
+        "a value came from a call that is not there",
+        "It was not recorded here, or its process died",
+        loss=False,
+        shown=edge.c.target,
+        may_run=True,
+    ),
+    Reference(blob_use.c.hash, blob.c.hash, "a value of the call is gone", RESTORE, shown=blob_use.c.call),
+    Reference(blob_use.c.call, call.c.n, "there are uses of values by a call that is gone", TIDY, loss=False),
+    Reference(
+        version.c.function, function.c.n, "the function of a version is gone", RESTORE, shown=version.c.hash
+    ),
+    Reference(version.c.parent, version.c.n, "the version before it is gone", RESTORE, shown=version.c.hash),
+    Reference(
+        update.c.parameter, parameter.c.n, "the parameter of a change is gone", RESTORE, shown=update.c.n
+    ),
+    Reference(
+        update.c.session, schema.session.c.n, "the session of a change is gone", RESTORE, shown=update.c.n
+    ),
+)
+"""What must be there for every row of a table."""

@@ -1,0 +1,1 @@
+"""What can be asked of a store: listings, one call, its graph, running it again."""

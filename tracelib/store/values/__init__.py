@@ -1,0 +1,1 @@
+"""What values become when they are kept: typed JSON and blobs, and the way back."""
