@@ -21,6 +21,7 @@ TABLE = {
     "freeze": "tracelib.store.writing.freezing:freeze",
     "functions": "tracelib.store.questions.versions:functions",
     "graph": "tracelib.store.questions.rebuilding:graph",
+    "is_configured": "tracelib.llm.model:is_configured",
     "import_": "tracelib.store.keeping.arriving:import_",
     "migrate": "tracelib.store.migrations:migrate",
     "move_alias": "tracelib.store.keeping.marks:move_alias",

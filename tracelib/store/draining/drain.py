@@ -22,7 +22,7 @@ from tracelib.store.journal.failpoints import reach
 from tracelib.store.journal.frames import Record
 from tracelib.store.journal.segments import Running, Segment, Table, segments, sweep, tables
 from tracelib.store.values.blobs import Blobs
-from tracelib.store.writing.recorder import SLOT
+from tracelib.store.writing.notes import SLOT
 
 AT_ONCE = 2 << 20
 """Bytes of journal that go into one transaction: about a thousand calls with a page of text each."""

@@ -1,7 +1,7 @@
 """Hears what is recorded and appends it to the journal before the call returns to the user.
 
 Nothing here knows a database. The path of a call is kept short on purpose: what can be made once per
-function is kept in `_Function`, and JSON is joined rather than built.
+function is kept in `Function`, and JSON is joined rather than built.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import os
 import platform
 import socket
-import struct
 import sys
 import time
 import weakref
@@ -32,6 +31,18 @@ from tracelib.redaction import Redactor, is_secret_name
 from tracelib.store.journal.journal import Journal
 from tracelib.store.values.encoding import Encoder
 from tracelib.store.writing.lineage import Lineage
+from tracelib.store.writing.notes import (
+    NO_LINKS,
+    NOTHING,
+    RETURNED_WELL,
+    SLOT,
+    Function,
+    Note,
+    Told,
+    hex_of,
+    packed_sections,
+    quoted,
+)
 from tracelib.store.writing.parameters import ParameterLog
 from tracelib.store.writing.records import (
     BLOB,
@@ -41,7 +52,6 @@ from tracelib.store.writing.records import (
     FAILED,
     FEEDBACK,
     MESSAGE,
-    RETURNED,
     RUN,
     SESSION,
     UPDATE,
@@ -53,10 +63,6 @@ from tracelib.versioning import Version, version_of
 if TYPE_CHECKING:
     from tracelib.graph.call import Call
 
-RETURNED_WELL = f"{RETURNED},null"
-NO_LINKS = "[],[],{}"
-"""Edges, blobs and facts of a call that has none."""
-NOTHING = b""
 PLAIN_RESULTS = (Result, TextResult)
 SHORT = 64 << 10
 """Characters of a string that is written without a look at how much there is."""
@@ -71,12 +77,6 @@ TOLD_SECONDS = 60.0
 """After this long the bytes of a blob are written again when a call needs them."""
 
 
-SLOT = struct.Struct(">16sQ")
-"""A running call in the journal's table: its id and start (unix nanoseconds); its function's key follows."""
-RUNNING = 100
-"""Bytes of the key that fit."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """What is kept, and how: `capture` is full, hash or none; `redact` is the user's own hook."""
@@ -84,93 +84,6 @@ class Settings:
     capture: str = "full"
     redact: Callable[[str], str] | None = None
     run: Callable[[], str | None] = field(default=lambda: None)
-
-
-class _Note:
-    """What the recorder keeps on the frame of a call; `parent` is JSON, an id or null."""
-
-    __slots__ = ("keeper", "known", "parent", "session", "slot", "start_ns", "state", "text", "trace")
-
-    def __init__(
-        self, keeper: Recorder, known: _Function, frame: Frame, text: str, start_ns: int, slot: int
-    ) -> None:
-        outer = frame.caller
-        if outer is not None and outer.op is None:
-            outer = _caller(frame)
-        if outer is None:
-            self.parent, self.trace = "null", text
-        else:
-            before = getattr(outer, "note", None)
-            caller = _hex(outer) if before is None else before.text
-            self.parent = f'"{caller}"'
-            self.trace = caller if before is None else before.trace
-        self.keeper = keeper
-        self.known = known
-        self.state = NOTHING
-        self.session = keeper.session
-        self.text = text
-        self.start_ns = start_ns
-        self.slot = slot
-
-
-class _Told:
-    """What is told of one call beside its ids and clocks: columns of its head, and its sections as JSON.
-
-    `values` are two of them, the inputs and the output.
-    """
-
-    __slots__ = ("error", "graph", "links", "request", "status", "values")
-
-    def __init__(self, values: bytes) -> None:
-        self.status = RETURNED_WELL
-        self.links = NO_LINKS
-        self.values = values
-        self.error = self.graph = self.request = NOTHING
-
-
-def quoted(value: Any) -> str:
-    """JSON text of strings, numbers and lists of them."""
-    try:
-        return dumps(value).decode()
-    except ValueError:  # half of a surrogate pair
-        return json.dumps(value)
-
-
-def packed_sections(told: _Told, state: bytes) -> bytes:
-    """The lines of a call's record after its head, in the order of SECTIONS."""
-    return b"\n".join((told.values, told.error, told.graph, state, told.request))
-
-
-class _Function:
-    """What is the same for every call of an operator."""
-
-    __slots__ = (
-        "capture",
-        "fn",
-        "full",
-        "inputs",
-        "is_code",
-        "names",
-        "op",
-        "plain",
-        "running",
-        "version",
-        "version_text",
-    )
-
-    def __init__(self, op: Operator, default: str) -> None:
-        self.op = op
-        self.is_code = CODE in op._tail
-        self.inputs: dict[int, tuple[str, ...]] = {}
-        self.capture = op.capture or default
-        self.full = self.capture == "full"
-        secret = any(map(is_secret_name, _parameters(op)))
-        self.plain = self.full and not (op.receiver or self.is_code or secret)
-        self.version_text = "null"
-        self.names = f"{quoted(op.key)},{quoted(op.name)},{quoted(op.kind)}"
-        self.running = op.key.encode("utf-8", "replace")[:RUNNING]
-        self.fn: Any = op.fn
-        self.version: Version | None = None
 
 
 class Recorder:
@@ -196,7 +109,7 @@ class Recorder:
         self._blobs: dict[str, float] = {}
         self._states: dict[tuple[str, str], bytes] = {}
         self.parameters.forget()
-        self._functions: dict[int, _Function] = {}
+        self._functions: dict[int, Function] = {}
         self._told = False
 
     def _tell_session(self) -> None:
@@ -216,7 +129,7 @@ class Recorder:
             known = self._function(op)
         slot = self.journal.start(SLOT.pack(raw, start_ns) + known.running)
         frame.facts = None
-        frame.note = note = _Note(self, known, frame, raw.hex(), start_ns, slot)
+        frame.note = note = Note(self, known, frame, raw.hex(), start_ns, slot)
         if known.full and known.fn is not None:
             version = known.version or self._registered(known, known.fn)
             if version.state:
@@ -225,7 +138,7 @@ class Recorder:
     def call_finished(self, call: Call) -> None:
         """Write the call: on return it survives the death of this process."""
         made, frame = call.node, call.frame
-        note: _Note | None = getattr(frame, "note", None)
+        note: Note | None = getattr(frame, "note", None)
         if note is None or note.session != self.session:
             note = self._late_note(frame)
         known = note.known
@@ -252,7 +165,7 @@ class Recorder:
         if note.slot >= 0:
             self.journal.end(note.slot)
 
-    def _plain(self, made: Node[Any], known: _Function) -> tuple[bytes, bool]:
+    def _plain(self, made: Node[Any], known: Function) -> tuple[bytes, bool]:
         """Inputs and output, a line each, if all are plain, as in most calls; whether any came as a node."""
         extra = made._extra
         if not known.plain or type(made) not in PLAIN_RESULTS or (extra is not None and extra.keywords):
@@ -272,9 +185,9 @@ class Recorder:
             return NOTHING, True
         return NOTHING if self.redactor.suspicious(values.decode()) else values, traced
 
-    def _whole(self, made: Node[Any], frame: Frame, known: _Function, id: str, plain: bytes) -> _Told:
+    def _whole(self, made: Node[Any], frame: Frame, known: Function, id: str, plain: bytes) -> Told:
         """What is told of any call; `plain` are its inputs and output if they are written already."""
-        told = _Told(plain or self._values(made, frame, known))
+        told = Told(plain or self._values(made, frame, known))
         if type(made) is ExceptionNode:
             told.status = f"{FAILED},{quoted(type(made.exception).__name__)}"
             told.error = self._error(made) if known.full else NOTHING
@@ -333,14 +246,14 @@ class Recorder:
         self._latest = start_ns
         return new_id(start_ns / 1e9)
 
-    def _late_note(self, frame: Frame) -> _Note:
+    def _late_note(self, frame: Frame) -> Note:
         """For a call that was running when recording began, or when this process was forked from another."""
         before = getattr(frame, "note", None)
         start_ns = int((frame.start + WALL) * 1e9) if before is None else before.start_ns
         if before is not None or frame._id is None:
             frame._id = self._id(start_ns)
         frame.facts = getattr(frame, "facts", None)
-        frame.note = made = _Note(self, self._function(frame.op), frame, _hex(frame), start_ns, -1)
+        frame.note = made = Note(self, self._function(frame.op), frame, hex_of(frame), start_ns, -1)
         return made
 
     def _recorded(self, frame: Frame | None) -> str | None:
@@ -348,17 +261,17 @@ class Recorder:
         note = getattr(frame, "note", None)
         return note.text if note is not None and note.keeper is self else None
 
-    def _function(self, op: Operator | None) -> _Function:
+    def _function(self, op: Operator | None) -> Function:
         assert op is not None
         found = self._functions.get(id(op))
         if found is None or found.op is not op:
             if len(self._functions) > FUNCTIONS_AT_ONCE:
                 self._functions.clear()
-            found = self._functions[id(op)] = _Function(op, self.settings.capture)
+            found = self._functions[id(op)] = Function(op, self.settings.capture)
             self._tell_session()
         return found
 
-    def _version(self, known: _Function, made: Node[Any]) -> str:
+    def _version(self, known: Function, made: Node[Any]) -> str:
         """The version of the code that ran, as JSON: of the user's own, or of what a parameter held."""
         fn = known.fn
         last = made._args[-1] if made._args else None
@@ -366,7 +279,7 @@ class Recorder:
             fn = last._parameter._code.function(last._data)
         return quoted(self._registered(known, fn).hash)
 
-    def _registered(self, known: _Function, fn: Any) -> Version:
+    def _registered(self, known: Function, fn: Any) -> Version:
         """The version of a function, written where it is new."""
         version = version_of(fn)
         if version is known.version:
@@ -398,14 +311,14 @@ class Recorder:
         found: dict[str, Any] = json.loads(self.encoder.encode(closure))
         return found
 
-    def _values(self, made: Node[Any], frame: Frame, known: _Function) -> bytes:
+    def _values(self, made: Node[Any], frame: Frame, known: Function) -> bytes:
         """The inputs and the output, a line each; an output that is not kept, or was none, is empty."""
         if known.capture == "none":
             return b"{}\n"
         output = NOTHING if type(made) is ExceptionNode else self._value(made._data, known.capture)
         return self._inputs(made, frame, known) + b"\n" + output
 
-    def _inputs(self, made: Node[Any], frame: Frame, known: _Function) -> bytes:
+    def _inputs(self, made: Node[Any], frame: Frame, known: Function) -> bytes:
         """The arguments as the body got them, as a JSON object by name."""
         given = _given(frame)
         kept_by_name = list(operands(made))
@@ -505,27 +418,6 @@ def _joined(values: dict[str, bytes]) -> bytes:
     return (
         b"{" + b",".join(b"%s:%s" % (quoted(name).encode(), value) for name, value in values.items()) + b"}"
     )
-
-
-def _caller(frame: Frame) -> Frame | None:
-    """The frame of the call that a call was made within; branches of threads are passed over."""
-    outer = frame.caller
-    while outer is not None and outer.op is None:
-        outer = outer.caller
-    return outer
-
-
-def _parameters(op: Operator) -> tuple[str, ...]:
-    """Every name that an argument of an operator can have; of `**kwargs` they are known per call only."""
-    code = getattr(op.fn, "__code__", None)
-    return () if code is None else code.co_varnames
-
-
-def _hex(frame: Frame) -> str:
-    """The id of a frame as the records have it, drawn now if it has none."""
-    if frame._id is None:
-        return frame.id.replace("-", "")
-    return f"{frame._id:032x}"
 
 
 def _all_plain(values: tuple[Any, ...]) -> bool:

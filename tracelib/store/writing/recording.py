@@ -19,7 +19,6 @@ from tracelib.errors import StoreError
 from tracelib.graph import arguments
 from tracelib.graph.bundle import CAPTURES
 from tracelib.graph.tracing import Frame, Update, ears, id_text, new_id
-from tracelib.llm.model import default_model, is_configured
 from tracelib.store.draining.drainer import Drainer
 from tracelib.store.journal.journal import Journal
 from tracelib.store.late import late
@@ -51,8 +50,8 @@ class Recording:
         self.store = store
         self.journal = _Watched(Drainer(store.where, store.journal), store)
         self.recorder = Recorder(self.journal, Settings(capture, redact, run.get))
-        model = default_model() if autocommit is True and is_configured() else autocommit
-        if model and model is not True:
+        if autocommit and (autocommit is not True or late("is_configured")()):
+            model = None if autocommit is True else autocommit
             self.recorder.on_version = late("Committer")(store, self.recorder, model).take
 
     def close(self) -> None:

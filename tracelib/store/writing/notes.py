@@ -1,0 +1,138 @@
+"""What is known of a function, and of a call while it is recorded."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Protocol
+
+from pydantic_core import to_json as dumps
+
+from tracelib.graph.operator import CODE, Operator
+from tracelib.graph.tracing import Frame
+from tracelib.redaction import is_secret_name
+from tracelib.store.writing.records import RETURNED
+from tracelib.versioning import Version
+
+RETURNED_WELL = f"{RETURNED},null"
+NO_LINKS = "[],[],{}"
+"""Edges, blobs and facts of a call that has none."""
+NOTHING = b""
+SLOT = struct.Struct(">16sQ")
+"""A running call in the journal's table: its id and start (unix nanoseconds); its function's key follows."""
+RUNNING = 100
+"""Bytes of the key that fit."""
+
+
+class Keeper(Protocol):
+    """Who writes calls: a call that another one has written is none of its own."""
+
+    session: str
+
+
+class Function:
+    """What is the same for every call of an operator."""
+
+    __slots__ = (
+        "capture",
+        "fn",
+        "full",
+        "inputs",
+        "is_code",
+        "names",
+        "op",
+        "plain",
+        "running",
+        "version",
+        "version_text",
+    )
+
+    def __init__(self, op: Operator, default: str) -> None:
+        self.op = op
+        self.is_code = CODE in op._tail
+        self.inputs: dict[int, tuple[str, ...]] = {}
+        self.capture = op.capture or default
+        self.full = self.capture == "full"
+        secret = any(map(is_secret_name, _names_of(op)))
+        self.plain = self.full and not (op.receiver or self.is_code or secret)
+        self.version_text = "null"
+        self.names = f"{quoted(op.key)},{quoted(op.name)},{quoted(op.kind)}"
+        self.running = op.key.encode("utf-8", "replace")[:RUNNING]
+        self.fn: Any = op.fn
+        self.version: Version | None = None
+
+
+class Note:
+    """What the recorder keeps on the frame of a call; `parent` is JSON, an id or null."""
+
+    __slots__ = ("keeper", "known", "parent", "session", "slot", "start_ns", "state", "text", "trace")
+
+    def __init__(
+        self, keeper: Keeper, known: Function, frame: Frame, text: str, start_ns: int, slot: int
+    ) -> None:
+        outer = frame.caller
+        if outer is not None and outer.op is None:
+            outer = caller_of(frame)
+        if outer is None:
+            self.parent, self.trace = "null", text
+        else:
+            before = getattr(outer, "note", None)
+            caller = hex_of(outer) if before is None else before.text
+            self.parent = f'"{caller}"'
+            self.trace = caller if before is None else before.trace
+        self.keeper = keeper
+        self.known = known
+        self.state = NOTHING
+        self.session = keeper.session
+        self.text = text
+        self.start_ns = start_ns
+        self.slot = slot
+
+
+class Told:
+    """What is told of one call beside its ids and clocks: columns of its head, and its sections as JSON.
+
+    `values` are two of them, the inputs and the output.
+    """
+
+    __slots__ = ("error", "graph", "links", "request", "status", "values")
+
+    def __init__(self, values: bytes) -> None:
+        self.status = RETURNED_WELL
+        self.links = NO_LINKS
+        self.values = values
+        self.error = self.graph = self.request = NOTHING
+
+
+def packed_sections(told: Told, state: bytes) -> bytes:
+    """The lines of a call's record after its head, in the order of SECTIONS."""
+    return b"\n".join((told.values, told.error, told.graph, state, told.request))
+
+
+def quoted(value: Any) -> str:
+    """JSON text of strings, numbers and lists of them."""
+    try:
+        return dumps(value).decode()
+    except ValueError:  # half of a surrogate pair
+        return json.dumps(value)
+
+
+def caller_of(frame: Frame) -> Frame | None:
+    """The frame of the call that a call was made within; branches of threads are passed over."""
+    outer = frame.caller
+    while outer is not None and outer.op is None:
+        outer = outer.caller
+    return outer
+
+
+def hex_of(frame: Frame) -> str:
+    """The id of a frame as the records have it, drawn now if it has none."""
+    if frame._id is None:
+        return frame.id.replace("-", "")
+    return f"{frame._id:032x}"
+
+
+def _names_of(op: Operator) -> tuple[str, ...]:
+    """Every name that an argument of an operator can have; of `**kwargs` they are known per call only."""
+    code = getattr(op.fn, "__code__", None)
+    return () if code is None else code.co_varnames
