@@ -39,6 +39,7 @@ _PUBLIC = {
     "Text": "tracelib.graph.node",
     "TraceError": "tracelib.errors",
     "Update": "tracelib.graph.tracing",
+    "annotate": "tracelib.graph.tracing",
     "bind": "tracelib.graph.parameter",
     "bundle": "tracelib.graph.bundle",
     "define_feedback": "tracelib.feedback.rules",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from tracelib.graph.parameter import bind as bind
     from tracelib.graph.tracing import Listener as Listener
     from tracelib.graph.tracing import Update as Update
+    from tracelib.graph.tracing import annotate as annotate
     from tracelib.graph.tracing import is_tracing as is_tracing
     from tracelib.graph.tracing import listening as listening
     from tracelib.graph.tracing import stop_tracing as stop_tracing

@@ -244,7 +244,9 @@ class stop_tracing:  # noqa: N801 - reads as a statement: `with stop_tracing():`
 def annotate(**facts: Any) -> None:
     """Say something about the running call to whoever keeps records: the model asked, its usage, its cost.
 
-    Where nothing runs or nothing is recorded it does nothing; said again, the later word holds.
+    A store keeps `model`, `provider`, `tokens_in`, `tokens_out`, `tokens_cached`, `tokens_reasoning`,
+    `attempts`, `first_token_ns`, `cost_nano` (billionths of a dollar) and `request` (any value). Where
+    nothing runs or nothing is recorded it does nothing; said again, the later word holds.
     """
     frame = here.get()
     while frame is not None and frame.op is None:
