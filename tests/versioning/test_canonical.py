@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracelib.versioning.canonical import canonical, constant, digest
@@ -160,6 +160,8 @@ def test_two_constants_share_a_text_only_if_they_print_the_same(one: object, two
 
 
 @given(values)
+@example(complex(0.0, -1.0))
+@example(complex(-0.0, 1.0))
 @settings(max_examples=200, deadline=None)
 def test_a_value_without_definition_is_told_by_its_content(value: object) -> None:
     text = live_expression(value)

@@ -114,6 +114,16 @@ def _connect(path: Path, durability: str) -> sqlite3.Connection:
     made = sqlite3.connect(
         path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    try:
+        _prepare(made, path, durability)
+    except BaseException:  # whatever came between: nobody else would close it
+        made.close()
+        raise
+    return made
+
+
+def _prepare(made: sqlite3.Connection, path: Path, durability: str) -> None:
+    """What a connection needs before it is used; a new file is laid out, and readable by its owner only."""
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
     if not path.stat().st_size:
@@ -122,7 +132,6 @@ def _connect(path: Path, durability: str) -> sqlite3.Connection:
     _write_ahead(made)
     made.execute(f"PRAGMA synchronous={'FULL' if durability == 'fsync' else 'NORMAL'}")
     made.execute("PRAGMA cache_size=-32000")
-    return made
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -82,7 +82,9 @@ def expression(value: Any) -> str:
     if kind is float:
         return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
     if kind is complex:
-        if all(math.isfinite(part) and str(part) != "-0.0" for part in (value.real, value.imag)):
+        parts = (value.real, value.imag)
+        told = all(math.isfinite(part) and str(part) != "-0.0" for part in parts)
+        if told and not (value.real == 0 and value.imag < 0):  # `-1j` is the negative of 1j: -0.0 - 1j
             return repr(value)
         return f"complex({expression(value.real)}, {expression(value.imag)})"
     return _collection(value)
