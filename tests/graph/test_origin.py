@@ -398,10 +398,6 @@ def program(fn: Any) -> Any:
     return made
 
 
-needs_kind = pytest.mark.skipif(not hasattr(hi.op, "kind"), reason="operators have no kind here")
-
-
-@needs_kind
 def test_the_trace_is_of_model_programs_and_walks_through_other_calls() -> None:
     model = program(lambda text: f"reply to {text}")
     reply = model("a question")
@@ -412,7 +408,6 @@ def test_the_trace_is_of_model_programs_and_walks_through_other_calls() -> None:
     assert model(cleaned).__origin_trace__ != ids(reply)
 
 
-@needs_kind
 def test_a_model_program_called_inside_a_call_is_behind_its_result() -> None:
     model = program(lambda: "reply")
     kept = []

@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-import tracelib
-
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PROCESSES = {"closure_cases.json": 20, "own_cases.json": 4}
@@ -27,25 +25,10 @@ CASES = {
     for file, processes in PROCESSES.items()
     for case in json.loads((HERE / file).read_text())["cases"]
 }
-PROGRAMS = {
-    name for name, case in CASES.items() if any("trace.lm(" in text for text in case["files"].values())
-}
-
-needs_programs = pytest.mark.skipif(
-    not hasattr(tracelib, "lm"), reason="language model programs (trace.lm, trace.tool) are not here yet"
-)
 
 
 def cases(wanted: Any = lambda case: True) -> list[Any]:
-    return [
-        pytest.param(name, marks=needs_programs if name in PROGRAMS else ())
-        for name, case in CASES.items()
-        if wanted(case)
-    ]
-
-
-def usable() -> list[str]:
-    return [name for name in CASES if name not in PROGRAMS or hasattr(tracelib, "lm")]
+    return [name for name, case in CASES.items() if wanted(case)]
 
 
 def write(folder: Path, files: dict[str, str]) -> str:
@@ -78,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def looks(folder: Path) -> list[dict[str, Any]]:
     """Every case in every process."""
-    content = {name: (CASES[name], write(folder / name / "base", CASES[name]["files"])) for name in usable()}
+    content = {name: (CASES[name], write(folder / name / "base", CASES[name]["files"])) for name in CASES}
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs = []
         for seed in range(max(PROCESSES.values())):
@@ -90,7 +73,7 @@ def looks(folder: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def variants(folder: Path) -> dict[str, Any]:
     content = {}
-    for name in usable():
+    for name in CASES:
         for variant, (files, _) in CASES[name]["variants"].items():
             where = write(folder / name / variant, {**CASES[name]["files"], **files})
             content[f"{name}/{variant}"] = ({**CASES[name], "call": None}, where)
@@ -99,7 +82,7 @@ def variants(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def runs(looks: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
-    content = {n: (CASES[n], looks[0][n]["closure"]) for n in usable() if CASES[n]["call"]}
+    content = {n: (CASES[n], looks[0][n]["closure"]) for n in sorted(CASES) if CASES[n]["call"]}
     return work("run", content, 7, folder / "alone")
 
 
