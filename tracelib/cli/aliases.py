@@ -77,7 +77,7 @@ def moved(store: Store, which: str, alias: str, by: str | None) -> AliasMove:
     name, _, state = which.rpartition("@")
     program = program_called(store, name)
     if program is not None and state.isdecimal():
-        return store.alias_state(program, int(state), alias, by)  # type: ignore[no-any-return]
+        return store.alias_state(program, int(state), alias, by)
     return store.alias(which, alias, by)
 
 

@@ -35,7 +35,7 @@ class Call:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        return {name: _plain(kept) for name, kept in operands(self.node)}
+        return {name: plain_operand(kept) for name, kept in operands(self.node)}
 
     @property
     def output(self) -> Any:
@@ -79,7 +79,8 @@ def call_of(made: Node[Any]) -> Call | None:
     return Call(made, made._frame)
 
 
-def _plain(kept: Any) -> Any:
+def plain_operand(kept: Any) -> Any:
+    """An operand as the body saw it."""
     if is_node(kept):
         return kept._data
     return kept.plain if type(kept) is Packed else kept

@@ -266,13 +266,13 @@ class Store:
         """
         program, _, state = which.rpartition("@")
         if program in self.programs() and state.isdecimal():
-            return late("move_alias")(self.database, program, alias, state, by)  # type: ignore[no-any-return]
+            return self.alias_state(program, int(state), alias, by)
         found = self.version(which)
         return late("move_alias")(self.database, found.name, alias, found.number, by)  # type: ignore[no-any-return]
 
-    def alias_state(self, program: str, state: int, alias: str, by: str | None = None) -> Any:
+    def alias_state(self, program: str, state: int, alias: str, by: str | None = None) -> AliasMove:
         """Let an alias point to a state of a program's parameters: `alias_state("app:Agent", 5, "best")`."""
-        return late("move_alias")(self.ready(), program, alias, state, by)
+        return late("move_alias")(self.ready(), program, alias, state, by)  # type: ignore[no-any-return]
 
     def unalias(self, name: str, alias: str, by: str | None = None) -> Any:
         """Let an alias of a function (`app:greet`) or program point nowhere; its log stays."""

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from tracelib.store import schema
 from tracelib.store.draining.registry import Registry, added
 from tracelib.store.journal.frames import Record
-from tracelib.store.values.blobs import SECTION, Blobs, hash_of, outsourced
+from tracelib.store.values.blobs import SECTION, Blobs, outsourced
+from tracelib.store.values.encoding import digest
 from tracelib.store.writing import records
 from tracelib.store.writing.parameters import FIRST_SEEN
 from tracelib.store.writing.records import SECTIONS, CallRecord
@@ -50,7 +51,7 @@ class Batch:
             if record.kind == records.CALL:
                 self._call(record.payload)
             elif record.kind == records.BLOB:
-                self._values[hash_of(record.payload)] = record.payload
+                self._values[digest(record.payload)] = record.payload
             else:
                 OTHERS[record.kind](self, records.read(record.payload))
         self._flush()
@@ -135,7 +136,7 @@ class Batch:
         self._next += 1
 
     def _keep(self, data: bytes) -> str:
-        found = hash_of(data)
+        found = digest(data)
         self._values[found] = data
         return found
 

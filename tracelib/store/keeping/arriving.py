@@ -25,7 +25,8 @@ from tracelib.store.draining.drain import in_turn
 from tracelib.store.keeping.lines import FORMAT, KINDS, LineError, is_id, is_text, record_of, values
 from tracelib.store.keeping.numbering import BESIDE, Numbering, order_changes, state_of
 from tracelib.store.schema import STATUS, call, function, version
-from tracelib.store.values.blobs import HASH, Blobs, batches, hash_of
+from tracelib.store.values.blobs import HASH, Blobs, batches
+from tracelib.store.values.encoding import digest
 
 LINES = 500
 """Lines of one transaction, of one kind."""
@@ -208,7 +209,7 @@ class _Arriving:
             found = base64.b64decode(data, validate=True)  # type: ignore[arg-type]
         except (binascii.Error, ValueError, TypeError) as error:
             raise LineError("has no base64 as 'data'") from error
-        if hash != hash_of(found):
+        if hash != digest(found):
             raise LineError(f"is a value that has not its hash, {hash!r:.80}")
         return {"hash": hash, "data": found}
 

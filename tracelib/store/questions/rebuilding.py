@@ -28,12 +28,11 @@ from tracelib.graph.operator import BUILTIN
 from tracelib.graph.rebuild import rebuilt
 from tracelib.store.database import Database
 from tracelib.store.questions.calls import call_id
+from tracelib.store.rows import NANO
 from tracelib.store.schema import FAILED, INTERRUPTED, call, function, payload, version
 from tracelib.store.values.blobs import Blobs, batches, inflated
 from tracelib.store.values.decoding import decode
 from tracelib.store.values.opened import compact
-
-NANO = 1e9
 
 
 def graph(database: Database, blobs: Blobs, id: str) -> Graph:

@@ -7,7 +7,6 @@ no value can pass for a reference.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tracelib.errors import StoreError
 from tracelib.store.schema import blob
+from tracelib.store.values.encoding import digest
 
 INLINE = 2_048
 """Values whose JSON is longer, in characters, are kept as blobs."""
@@ -71,10 +71,6 @@ class Blobs(Protocol):
         """
 
 
-def hash_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def adding(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insert that leaves rows alone that are there already."""
     if connection.dialect.name == "sqlite":
@@ -95,7 +91,7 @@ class TableBlobs:
     """Blobs in their rows: for databases that other machines reach."""
 
     def put(self, connection: Connection, data: bytes) -> str:
-        hash = hash_of(data)
+        hash = digest(data)
         self.put_all(connection, {hash: data})
         return hash
 
@@ -246,7 +242,7 @@ def _checked(packed: bytes, row: Row[Any]) -> bytes:
         data = zlib.decompressobj().decompress(packed, row.size + 1)
     except zlib.error as error:
         raise StoreError(f"value {row.hash} is damaged ({error}): import it again") from error
-    if hash_of(data) != row.hash:
+    if digest(data) != row.hash:
         raise StoreError(f"value {row.hash} is damaged, its bytes have another hash: import it again")
     return data
 

@@ -15,8 +15,8 @@ from tracelib.graph.bundle import BoundBundle, Bundle
 from tracelib.graph.operator import Operator
 from tracelib.redaction import Redactor
 from tracelib.store import schema
-from tracelib.store.values.blobs import hash_of, outsourced
-from tracelib.store.values.encoding import Encoder
+from tracelib.store.values.blobs import outsourced
+from tracelib.store.values.encoding import Encoder, digest
 from tracelib.store.values.opened import value
 from tracelib.versioning import version_of
 
@@ -98,7 +98,7 @@ class _Kept:
         named = dict(zip(names, args, strict=False)) | keyword | kwargs
         if self._op.receiver and args:
             named.pop(names[0])
-        return outsourced(self._encoder.encode(named), hash_of)[0]
+        return outsourced(self._encoder.encode(named), digest)[0]
 
 
 def _around(kept: _Kept, fn: Any) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +47,6 @@ class ParameterLog:
 
     def _tell(self, update: Update, old: bytes | None) -> None:
         parameter, clean = update.parameter, self._encoder.redactor.text
-        written = self._encoder.encode(update.new)
         declared = parameter._constraint
         self._write(
             {
@@ -56,8 +54,7 @@ class ParameterLog:
                 "description": parameter._description and clean(parameter._description),
                 "constraint": None if declared is None else clean(str(declared)),
                 "old": None if old is None else old.decode(),
-                "new": written.decode(),
-                "digest": hashlib.sha256(written).hexdigest(),
+                "new": self._encoder.encode(update.new).decode(),
                 "because": clean(update.because),
                 "by": clean(update.by),
                 "score": update.score,

@@ -6,7 +6,6 @@ function is kept in `Function`, and JSON is joined rather than built.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -24,12 +23,13 @@ from pydantic_core import to_json as dumps
 
 from tracelib import __version__
 from tracelib.graph.arguments import Written
-from tracelib.graph.node import ExceptionNode, Node, Packed, Result, TextResult, is_node, operands
+from tracelib.graph.call import plain_operand
+from tracelib.graph.node import ExceptionNode, Node, Result, TextResult, is_node, operands
 from tracelib.graph.operator import CODE, Operator
 from tracelib.graph.tracing import WALL, Frame, Update, new_id
 from tracelib.redaction import Redactor, is_secret_name
 from tracelib.store.journal.journal import Journal
-from tracelib.store.values.encoding import Encoder
+from tracelib.store.values.encoding import Encoder, digest
 from tracelib.store.writing.lineage import Lineage
 from tracelib.store.writing.notes import (
     NO_LINKS,
@@ -222,7 +222,7 @@ class Recorder:
 
     def blob(self, data: bytes) -> str:
         """Keep bytes by their hash: once, and again after a while, since old calls may have been pruned."""
-        found = hashlib.sha256(data).hexdigest()
+        found = digest(data)
         now = time.monotonic()
         if now - self._blobs.get(found, -math.inf) > TOLD_SECONDS:
             if len(self._blobs) > REMEMBERED_BLOBS:
@@ -322,7 +322,9 @@ class Recorder:
         """The arguments as the body got them, as a JSON object by name."""
         given = _given(frame)
         kept_by_name = list(operands(made))
-        passed = {name: _plain(kept) for name, kept in kept_by_name if name != CODE and name not in given}
+        passed = {
+            name: plain_operand(kept) for name, kept in kept_by_name if name != CODE and name not in given
+        }
         if known.op.receiver and made._args:
             passed.pop(next(iter(passed)), None)
         if known.capture == "hash":
@@ -346,7 +348,7 @@ class Recorder:
 
     def _digest(self, encoded: bytes) -> bytes:
         """What is kept of a value of which only a digest is wanted."""
-        shown = {"$": "digest", "sha256": hashlib.sha256(encoded).hexdigest(), "size": len(encoded)}
+        shown = {"$": "digest", "sha256": digest(encoded), "size": len(encoded)}
         return quoted(shown).encode()
 
     def _error(self, made: ExceptionNode) -> bytes:
@@ -430,12 +432,6 @@ def _all_plain(values: tuple[Any, ...]) -> bool:
         elif not (one is None or kind is bool or (kind is int and -BIG < one < BIG)):
             return False
     return True
-
-
-def _plain(kept: Any) -> Any:
-    if is_node(kept):
-        return kept._data
-    return kept.plain if type(kept) is Packed else kept
 
 
 def _given(frame: Frame) -> dict[str, bytes]:
