@@ -232,8 +232,10 @@ def test_a_damaged_database_file_is_found(tmp_path: Path) -> None:
         root = connection.execute(
             text("SELECT rootpage FROM sqlite_master WHERE name = 'ix_call_trace'")
         ).scalar()
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar()
+    database.engine.dispose()  # what a connection has read, it does not read again
     with path.open("r+b") as file:
-        file.seek((root - 1) * 4096 + 4000)
+        file.seek(root * size - 90)  # the end of a page, where its entries are
         file.write(bytes(90))
     verified = verify(database, TableBlobs())
     assert "the database file is damaged" in told(verified)
