@@ -220,7 +220,150 @@ def test_a_replay_that_hangs_is_ended(tmp_path: Path) -> None:
     assert (found.same, found.problem) == (None, "it did not end within 3 s")
 
 
-def test_a_method_says_why_it_cannot_be_run_again(store: Store) -> None:
+KINDS = """
+    import asyncio, os, sys
+    import tracelib as trace
+
+    class Gone(Exception):
+        pass
+
+    class Agent:
+        @trace.bundle
+        def method(self, word):
+            return word
+
+        @classmethod
+        @trace.bundle
+        def on_class(cls, word):
+            return word
+
+        @staticmethod
+        @trace.bundle
+        def static(word):
+            return word
+
+    @trace.bundle
+    def words(*words, sep=" "):
+        return sep.join(words)
+
+    @trace.bundle
+    def many(a, b=1, *rest, k=3, **more):
+        return [a, b, rest, k, sorted(more)]
+
+    @trace.bundle
+    def noisy(x):
+        os.write(1, b"no newline")
+        print(x)
+        return x
+
+    @trace.bundle
+    def model():
+        return os.environ.get("TRACELIB_MODEL")
+
+    @trace.bundle
+    def leave():
+        sys.exit(3)
+
+    @trace.bundle
+    def gone(x):
+        raise Gone(x)
+
+    @trace.bundle
+    def moody():
+        raise Gone("then" if os.path.exists("program.py") else "now")
+
+    @trace.bundle
+    def steps(n):
+        yield from range(n)
+
+    @trace.bundle
+    async def later_steps(n):
+        for i in range(n):
+            yield i
+
+    @trace.bundle
+    def apply(fn, x):
+        return fn(x)
+
+    @trace.bundle
+    def thing():
+        return object()
+
+    @trace.bundle
+    def length(api_key):
+        return len(api_key)
+
+    @trace.bundle(capture="hash")
+    def digested(x):
+        return x
+
+    @trace.bundle(capture="none")
+    def unseen(x):
+        return x
+
+    double = trace.bundle(lambda x: 2 * x, name="double")
+
+    async def read():
+        return [x async for x in later_steps(1)]
+
+    def attempt(fn, *args):
+        try:
+            fn(*args)
+        except BaseException:
+            pass
+
+    if __name__ == "__main__":
+        trace.init(store="./logdir")
+        words("a", "b", sep="-"), many(1), many(1, 2, 3, 4, k=5, z=6), double(4)
+        noisy("x"), model(), Agent.static("y"), Agent().method("y"), Agent.on_class("y")
+        attempt(leave), attempt(gone, 1), attempt(moody), list(steps(1)), asyncio.run(read())
+        apply(len, "abc"), thing(), length("sk-" + 30 * "a"), digested(1), unseen(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def of_kinds(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with a call of each kind of function."""
+    folder = tmp_path_factory.mktemp("kinds")
+    run_program(folder, KINDS, TRACELIB_MODEL="tiny")
+    return open_store(folder / "logdir")
+
+
+@pytest.mark.parametrize("name", ["words", "many", "double", "noisy", "static", "leave", "gone", "model"])
+def test_any_function_that_stands_alone_gives_the_same_again(
+    of_kinds: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TRACELIB_MODEL", "tiny")
+    for call in of_kinds.calls(name=name):
+        found = of_kinds.replay(call.id)
+        assert (found.same, found.problem) == (True, "")
+
+
+def test_an_error_with_another_message_is_another_error(of_kinds: Store) -> None:
+    found = of_kinds.replay(of_kinds.calls(name="moody")[0].id)
+    assert (found.same, found.stored, found.now) == (False, "Gone: then", "Gone: now")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("method", "Agent.method is a method, and the object it was called on is not stored"),
+        ("on_class", "Agent.on_class is a method, and the object it was called on is not stored"),
+        ("steps", "it yields: each step is a call of its own, and one step cannot be run alone"),
+        ("later_steps", "it yields: each step is a call of its own, and one step cannot be run alone"),
+        ("apply", "of its input fn only this is stored: <function builtins:len>"),
+        ("thing", "of its output only this is stored: <builtins:object>"),
+        ("length", "it is different, but secrets were taken out of what is stored"),
+        ("digested", "of its input x only this is stored: <digest size 1>"),
+        ("unseen", "its inputs and what it gave were not captured"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(of_kinds: Store, name: str, why: str) -> None:
+    found = of_kinds.replay(of_kinds.calls(name=name)[0].id)
+    assert (found.same, found.problem) == (None, why)
+
+
+def test_a_method_of_a_local_class_says_why_it_cannot_be_run_again(store: Store) -> None:
     class Agent:
         @trace.bundle
         def speak(self, word: str) -> str:
@@ -228,7 +371,36 @@ def test_a_method_says_why_it_cannot_be_run_again(store: Store) -> None:
 
     with store:
         made = Agent().speak("x")
-    assert store.replay(made.call.id).same is None
+    assert "Agent.speak is a method" in store.replay(made.call.id).problem
+
+
+def test_globals_are_as_the_process_of_the_call_had_them(tmp_path: Path) -> None:
+    source = """
+        import subprocess, sys
+        import tracelib as trace
+
+        SEEN = []
+
+        @trace.bundle
+        def count(n):
+            return count(n - 1) if n else len(SEEN)
+
+        if __name__ == "__main__":
+            store = trace.init(store="./logdir")
+            if len(sys.argv) > 1:
+                SEEN.append("other")
+                count(0)
+                sys.exit()
+            SEEN.extend("abc")
+            count(1)
+            store.flush()
+            subprocess.run([sys.executable, "program.py", "other"], check=True)
+            count(0)
+    """
+    run_program(tmp_path, source)
+    store = open_store(tmp_path / "logdir")
+    found = [store.replay(call.id) for call in store.calls()]
+    assert sorted((one.same, one.now) for one in found) == [(True, 1), (True, 3), (True, 3), (True, 3)]
 
 
 def test_a_frozen_function_gives_what_is_stored_and_runs_no_code(store: Store) -> None:

@@ -12,7 +12,6 @@ from tracelib.cli.screen import Screen, note, styled
 from tracelib.cli.show import section
 from tracelib.cli.units import span
 from tracelib.store.questions.replay import SECONDS, Replay
-from tracelib.store.questions.replay import replay as replayed
 
 DIFFERENT = 1
 COULD_NOT = 2
@@ -43,7 +42,7 @@ def replay(ctx: click.Context, call: str, timeout: float, yes: bool, where: str,
     """
     store, screen = opened(where), Screen()
     allow(f"{store.call(call).function}, as stored in {where}", yes)
-    found = replayed(store, call, timeout)
+    found = store.replay(call, timeout)
     if json_:
         screen.json([as_object(found)])
     else:
@@ -66,12 +65,18 @@ def allow(what: str, yes: bool) -> None:
 def print_replay(screen: Screen, found: Replay) -> None:
     if found.same is None:
         screen.say(styled(f"call {found.call} could not be compared: {found.problem}", "red"))
+        if found.now is not None:
+            print_both(screen, found)
     elif found.same:
         screen.say(styled(f"the same, in {span(found.seconds)}", "green"))
     else:
         screen.say(styled(f"different, in {span(found.seconds)}", "red"))
-        section(screen, "stored", whole(found.stored))
-        section(screen, "now", whole(found.now))
+        print_both(screen, found)
+
+
+def print_both(screen: Screen, found: Replay) -> None:
+    section(screen, "stored", whole(found.stored))
+    section(screen, "now", whole(found.now))
 
 
 def as_object(found: Replay) -> dict[str, object]:

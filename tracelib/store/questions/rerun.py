@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import io
 import json
 import linecache
+import os
 import sys
 import time
 import types
@@ -21,14 +20,14 @@ from tracelib.redaction import Redactor
 from tracelib.store.values.encoding import Encoder, decode
 
 FILE = "<stored closure>"
+STDOUT = 1
 
 
 def main() -> None:
-    """Read a job from standard input; the last line of standard output is what came of it."""
-    job = json.load(sys.stdin)
-    with contextlib.redirect_stdout(io.StringIO()):
-        found = run(job)
-    sys.stdout.write(json.dumps(found) + "\n")
+    """Read a job from standard input, and write what came of it to standard output, and nothing else."""
+    with os.fdopen(os.dup(STDOUT), "w") as answer:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # for whatever the user's code prints
+        answer.write(json.dumps(run(json.load(sys.stdin))))
 
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,28 +38,44 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     linecache.cache[FILE] = (len(text), None, text.splitlines(keepends=True), FILE)
     try:
         exec(compile(text, FILE, "exec"), module.__dict__)
-        fn = module.__dict__[job["name"].rpartition(".")[2]]
+        fn = _function(module, job["name"])
     except Exception as error:  # whatever the user's code raises while it is defined
         return {"problem": f"its closure does not run by itself: {type(error).__name__}: {error}"}
+    if fn is None:
+        return {"problem": f"{job['name']} is a method, and the object it was called on is not stored"}
     module.__dict__.update({name: decode(value) for name, value in job["state"].items()})
     args, kwargs = _arguments(job["inputs"], fn, module)
+    return _outcome(fn, args, kwargs)
+
+
+def _function(module: types.ModuleType, name: str) -> Any:
+    """What the closure calls so; None for a method of an object or a class."""
+    *classes, last = name.split(".")
+    owner: Any = module
+    for part in classes:
+        owner = getattr(owner, part)
+    if classes and not isinstance(inspect.getattr_static(owner, last), staticmethod):
+        return None
+    return getattr(owner, last)
+
+
+def _outcome(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    encoder = Encoder(Redactor())
     start = time.perf_counter()
     try:
         with stop_tracing():
-            output = _result(fn(*args, **kwargs))
-    except Exception as error:  # the user's own: it is compared with the one that is stored
-        cause = root_of(error)
+            output = fn(*args, **kwargs)
+            if inspect.iscoroutine(output):
+                output = asyncio.run(_awaited(output))
+    except (Exception, SystemExit) as error:  # the user's own: it is compared with the one that is stored
         seconds = time.perf_counter() - start
-        return {"error": type(cause).__name__, "message": str(cause), "seconds": seconds}
+        cause = root_of(error)
+        told = {"type": f"{type(cause).__module__}:{type(cause).__qualname__}", "message": str(cause)}
+        return {"error": json.loads(encoder.encode(told)), "seconds": seconds}
     seconds = time.perf_counter() - start
-    return {"output": Encoder(Redactor()).encode(plain(output)).decode(), "seconds": seconds}
-
-
-def _result(value: Any) -> Any:
-    """What a call gives in the end: of a coroutine its result, of a generator its items."""
-    if inspect.iscoroutine(value):
-        return asyncio.run(_awaited(value))
-    return list(value) if inspect.isgenerator(value) else value
+    if inspect.isgenerator(output) or inspect.isasyncgen(output):
+        return {"problem": "it yields: each step is a call of its own, and one step cannot be run alone"}
+    return {"output": encoder.encode(plain(output)).decode(), "seconds": seconds}
 
 
 async def _awaited(value: Any) -> Any:
