@@ -17,10 +17,10 @@ Here = Mapping[str, Mapping[str, Row]]
 
 
 def verdict(row: Row) -> str:
-    """`met` or `MISSED` by the median, `FAILED` where nothing was measured; `-` where there is no goal."""
+    """`met` or `MISSED` by the median, `-` without a goal or where left out, `FAILED` without a figure."""
     most = GOALS[row.goal].most
     if row.spread is None:
-        return "FAILED"
+        return "-" if row.goal == "left out" else "FAILED"
     if most is None:
         return "-"
     return "met" if row.spread.median <= most else "MISSED"

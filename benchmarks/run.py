@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import calls, closures, graphs, loading, memory, peers, pictures, storing, threads
+from benchmarks import calls, closures, graphs, loading, memory, peers, pictures, postgres, storing, threads
 from benchmarks.goals import GOALS
 from benchmarks.harness import Row
 from benchmarks.report import missed, number, table, to_json, verdict
@@ -32,9 +33,12 @@ BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
     "version": closures.closures,
     "caller": storing.callers,
     "store": storing.stored,
+    "postgres": postgres.stored,
     "opening": storing.opening,
     "threads": threads.concurrency,
 }
+
+POSTGRES = "a server to measure a store on, in a new database that is dropped again: postgresql://..."
 
 
 def main(arguments: list[str]) -> int:
@@ -50,7 +54,7 @@ def main(arguments: list[str]) -> int:
         print(table(list(loading.install_size()), {}))
         return 0
     size = "quick" if asked.quick else asked.size
-    rows = list(measured(asked.benchmarks or list(BENCHMARKS), SIZES[size]))
+    rows = list(measured(asked.benchmarks or list(BENCHMARKS), SIZES[size], asked.postgres))
     here, absent = peers.measured_by(asked.peer_python or [sys.executable], size) if asked.peers else ({}, [])
     print(table(rows, here))
     print(summary(rows, absent if asked.peers else peers.absent()))
@@ -70,16 +74,18 @@ def parser() -> argparse.ArgumentParser:
     add("--check", action="store_true", help="exit with 1 when a goal is missed")
     add("--peers", action="store_true", help="measure the peers that are installed, too")
     add("--peer-python", action="append", metavar="PYTHON", help="an interpreter that has a peer; repeatable")
+    add("--postgres", metavar="URL", default=os.environ.get(postgres.VARIABLE), help=POSTGRES)
     add("--install-size", action="store_true", help="only that: installs with pip, needs the network")
     return made
 
 
-def measured(names: list[str], size: Size) -> Iterator[Row]:
+def measured(names: list[str], size: Size, server: str | None) -> Iterator[Row]:
     """The rows of the named benchmarks; progress goes to stderr. One that fails gives a row that says so."""
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         try:
-            yield from BENCHMARKS[name](size)
+            measure = BENCHMARKS[name]
+            yield from postgres.stored(size, server) if measure is postgres.stored else measure(size)
         except Exception as error:
             traceback.print_exc()
             yield Row(name, "failed", None, f"{type(error).__name__}: {error}")

@@ -11,7 +11,7 @@ from typing import Any
 import tracelib as trace
 from tracelib.graph.tracing import annotate, listening
 from tracelib.store.journal.journal import Journal
-from tracelib.store.store import SQLiteStore
+from tracelib.store.store import Store
 from tracelib.store.writing.recorder import Recorder
 
 QUESTION = "What is the capital of France? " * 4
@@ -19,6 +19,10 @@ ANSWER = "Paris is the capital and most populous city of France. " * 16
 FIELDS = {f"field{i}": "a hundred characters, " * 4 for i in range(11)}
 INNER = 9
 """Calls that a `conversation` makes."""
+CHUNK = 10_000
+"""Calls that are recorded before they are drained, so that the journal needs little room."""
+BATCH = 1_000
+"""Calls whose rows are put into a database by one raw transaction."""
 
 
 @trace.bundle
@@ -75,12 +79,27 @@ def converse(calls: int) -> None:
 
 
 @contextmanager
-def journalled(store: SQLiteStore) -> Iterator[None]:
+def journalled(store: Store) -> Iterator[None]:
     """Records into the journal of a store that no background process drains."""
     journal = Journal(store.journal)
     with listening(Recorder(journal)):
         yield
     journal.close()
+
+
+def recorded(store: Store, wanted: int, chunk: int) -> Iterator[range]:
+    """Records so many calls into a store's journal, a chunk at a time, and says which numbers each will have.
+
+    The first chunk is one conversation. Whoever asks for another has drained the one before.
+    """
+    done = 0
+    while done < wanted:
+        more = min(chunk, wanted - done) // (INNER + 1) * (INNER + 1) if done else 0
+        numbers = range(done + 1, done + 1 + max(more, INNER + 1))
+        with journalled(store):
+            converse(len(numbers))
+        yield numbers
+        done = numbers.stop - 1
 
 
 TABLES = ("call", "payload", "edge", "blob_use")

@@ -14,14 +14,10 @@ from typing import Any
 import tracelib as trace
 from benchmarks.harness import Row, Spread, exactly, fresh, plain_calls, seconds, spread
 from benchmarks.sizes import Size
-from benchmarks.stored import ANSWER, CASES, INNER, QUESTION, Copy, converse, journalled
+from benchmarks.stored import ANSWER, BATCH, CASES, CHUNK, QUESTION, Copy, journalled, recorded
 from tracelib.store.questions.calls import trace_of
 from tracelib.store.questions.listing import calls as listed
-from tracelib.store.store import SQLiteStore
-
-CHUNK = 10_000
-"""Calls that are recorded before they are drained, so that the journal needs little room."""
-BATCH = 1_000
+from tracelib.store.store import SQLiteStore, Store
 
 OPENING = """\
 import sys, time
@@ -117,28 +113,23 @@ def stored(size: Size) -> Iterator[Row]:
         store = SQLiteStore(Path(folder) / "store")
         yield from _ingest(store, Path(folder) / "raw.db", size.stored)
         yield _room(store.file)
-        yield from _questions(store, size)
+        yield from questions(store, size, seconds)
 
 
 def _ingest(store: SQLiteStore, raw: Path, wanted: int) -> Iterator[Row]:
     """Both databases grow side by side, a chunk at a time."""
-    with journalled(store):
-        converse(INNER + 1)
-    first = store.drain().records
+    chunks = recorded(store, wanted, CHUNK)
+    done = next(chunks).stop - 1
+    assert store.drain().records, "nothing was recorded"
     ratios, rates, copy = [], [], Copy(store.file, raw)
-    done = INNER + 1
-    while done < wanted:
-        chunk = min(CHUNK, wanted - done)
-        with journalled(store):
-            converse(chunk)
+    for numbers in chunks:
         wall = time.perf_counter()
         took = seconds(store.drain)
-        rates.append(chunk / (time.perf_counter() - wall))
-        batches = [copy.rows(at, at + BATCH - 1) for at in range(done + 1, done + chunk + 1, BATCH)]
+        rates.append(len(numbers) / (time.perf_counter() - wall))
+        batches = [copy.rows(at, at + BATCH - 1) for at in numbers[::BATCH]]
         ratios.append(took / max(seconds(_insert, copy, batches), 1e-9))
-        done += chunk
+        done = numbers.stop - 1
     copy.close()
-    assert first, "nothing was recorded"
     yield Row(f"ingest, {done:,} calls", "ingest", spread(ratios), f"load {os.getloadavg()[0]:.1f}")
     slowest = f"{min(rates):,.0f} at the slowest, wall"
     yield Row(f"ingest, {done:,} calls, each", "ingest rate", spread([1e6 / rate for rate in rates]), slowest)
@@ -166,7 +157,10 @@ def _room(file: Path) -> Row:
     )
 
 
-def _questions(store: SQLiteStore, size: Size) -> Iterator[Row]:
+def questions(
+    store: Store, size: Size, clock: Callable[[Callable[[], Any]], float], where: str = ""
+) -> Iterator[Row]:
+    """What is asked most, in milliseconds by a clock; rows begin with the place that is asked."""
     database, blobs = store.database, store.blobs
     half = listed(database, blobs, limit=1)[0]
     asked: dict[str, Callable[[], Any]] = {
@@ -178,8 +172,8 @@ def _questions(store: SQLiteStore, size: Size) -> Iterator[Row]:
     }
     for name, ask in asked.items():
         assert ask(), "nothing was found"
-        spent = [seconds(ask) * 1_000 for _ in range(size.repeats)]
-        yield Row(f"{name}, of {size.stored:,}", "question", spread(spent))
+        spent = [clock(ask) * 1_000 for _ in range(size.repeats)]
+        yield Row(f"{where}{name}, of {size.stored:,}", "question", spread(spent))
 
 
 def _now() -> str:

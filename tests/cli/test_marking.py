@@ -25,8 +25,8 @@ def test_a_comment_is_kept_and_shown(tracelib: Command, folder: Path, store: Sto
 
 def test_a_score_goes_with_a_comment(tracelib: Command, folder: Path, store: Store) -> None:
     id = newest(store, "ask")
-    assert tracelib("comment", id, "so", "--score", "0.25", "--name", "tone").code == 0
-    assert [(said.name, said.score) for said in store.feedback(id)] == [("tone", 0.25)]
+    assert tracelib("comment", id, "so", "--score", "0.25", "--name", "tone", "--by", "Ann").code == 0
+    assert [(said.name, said.score, said.by) for said in store.feedback(id)] == [("tone", 0.25, "Ann")]
     found = json.loads(tracelib("calls", "--where", 'score("tone") < 0.5', "--json").out)
     assert [call["id"] for call in found] == [id]
 

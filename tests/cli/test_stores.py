@@ -14,6 +14,8 @@ import pytest
 from commands import Command
 from programs import HANG, environment, run_python
 
+from tracelib.store.journal.segments import segments
+
 READING = (
     ("log",), ("show", "greet"), ("diff", "greet@1", "greet@2"), ("calls",), ("graph", "0190"), ("alias",),
     ("comment", "greet", "x"), ("tag", "greet", "x"), ("alias", "greet", "x"), ("checkout", "Agent"),
@@ -87,6 +89,24 @@ def test_an_empty_postgres_is_no_store_yet(tracelib: Command, empty: Path, on_po
     assert done.err.startswith("Error: no store at postgresql://postgres@/postgres")
 
 
+def test_status_tells_of_calls_that_wait_for_a_server_that_is_gone(
+    tracelib: Command, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(empty))
+    url = "postgresql://nobody:secret@127.0.0.1:1/none"
+    code = KILLED.replace("./logdir", url)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=empty, env=environment(XDG_STATE_HOME=str(empty)), check=False
+    )
+    done = tracelib("status", "--store", url)
+    assert (done.code, done.err) == (0, "")
+    assert "problem    the journal cannot be drained" in done.out
+    assert "waiting    nothing" not in done.out
+    assert "secret" not in done.out
+    done = tracelib("calls", "--store", url)
+    assert (done.code, done.out) == (1, "")
+
+
 def test_a_damaged_database_is_an_error_and_no_traceback(tracelib: Command, folder: Path) -> None:
     file = folder / "logdir" / "tracelib.db"
     content = bytearray(file.read_bytes())
@@ -135,6 +155,32 @@ def test_status_tells_counts_and_what_is_running(tracelib: Command, folder: Path
     assert "1 interrupted" in tracelib("status").out
     (found,) = json.loads(tracelib("status", "--json").out)
     assert (found["calls"], found["interrupted"], found["running"]) == (21, 1, [])
+
+
+KILLED = """
+import os, sys, tracelib as trace
+
+@trace.bundle
+def f(x):
+    return x
+
+trace.init("./logdir")
+for i in range(6):
+    f(i)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_status_tells_of_a_record_that_was_damaged_whoever_drained_it(tracelib: Command, empty: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED], cwd=empty, env=environment(), check=False)
+    (segment,) = segments(empty / "logdir" / "journal")
+    data = bytearray(segment.path.read_bytes())
+    data[segment.read().records[-2].end - 20] ^= 0xFF
+    segment.path.write_bytes(data)
+    assert len(json.loads(tracelib("calls", "--json").out)) == 5  # and the journal's file is gone
+    for _ in range(2):
+        assert f"problem    {segment.path}.damaged was damaged" in tracelib("status").out
+    assert "f@1" in tracelib("calls").out
 
 
 def test_doctor_finds_all_well_and_changes_nothing(tracelib: Command, folder: Path) -> None:

@@ -10,8 +10,10 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +173,37 @@ def test_a_signal_handler_may_append_in_the_middle_of_an_append(journal: Journal
     assert sorted(found[1]) == list(range(handled))
 
 
+def test_a_handler_that_fills_the_segment_in_the_middle_of_an_append_does_not_end_it(
+    journal: Journal, folder: Path
+) -> None:
+    """Between taking a place and writing its header; a reader removes what is finished meanwhile."""
+    found: list[bytes] = []
+
+    def drain() -> None:
+        for segment in segments(folder):
+            batch = segment.read()
+            if segment.finished(batch.offset):
+                found.extend(record.payload for record in batch.records)
+                segment.remove()
+
+    def interrupt(frame: types.FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_locals.get("name") == "record reserved":
+            sys.setprofile(None)
+            for number in range(100):
+                journal.append(1, b"%d" % number * 200)
+            drain()
+
+    before = sys.getprofile()
+    sys.setprofile(interrupt)
+    journal.append(1, b"interrupted")
+    sys.setprofile(before)
+    assert len(segments(folder)) > 1
+    journal.close()
+    drain()
+    assert b"interrupted" in found
+    assert len(found) == 101
+
+
 def _close_drafts(folder: Path) -> None:
     """Python cannot close what a call opened in which it was interrupted: on a slow disk, thousands."""
     for link in Path("/proc/self/fd").iterdir():
@@ -310,6 +343,7 @@ def test_memory_has_a_bound_and_what_is_lost_is_counted(folder: Path, told: list
     status = journal.status()
     assert (status.kept_bytes, status.lost_records) == (KEPT_BYTES, 3)
     assert "records are being lost" in told[1]
+    assert status.problem == told[1]
     folder.unlink()
     journal.close()
     assert len(drained(folder)) == KEPT_BYTES // MIB

@@ -99,11 +99,23 @@ def test_a_record_that_a_living_owner_left_open_is_waited_for(path: Path, owner:
 
 
 def test_a_closed_segment_is_finished_only_when_its_open_record_is_committed(path: Path, owner: int) -> None:
-    shared = segment(path, frame(b"soon", state=OPEN), closed=True)
+    shared = segment(path, frame(b"soon", state=OPEN), closed=True, room=0)
     assert not shared.finished(0)
     os.pwrite(owner, bytes([COMMITTED]), HEAD_BYTES + STATE_AT)
     assert not shared.finished(0)
     assert shared.finished(shared.read().offset)
+
+
+def test_a_closed_segment_is_not_finished_before_a_place_that_was_taken_in_it(path: Path, owner: int) -> None:
+    hole = bytes(len(frame(b"two")))
+    shared = segment(path, frame(b"one"), hole, frame(b"three"), closed=True, room=0)
+    first = shared.read()
+    assert payloads(first) == [b"one"]
+    assert not shared.finished(first.offset)
+    os.pwrite(owner, frame(b"two"), first.offset)
+    last = shared.read(first.offset)
+    assert payloads(last) == [b"two", b"three"]
+    assert shared.finished(last.offset)
 
 
 def test_a_hole_without_a_header_hides_nothing_once_the_owner_is_dead(path: Path, owner: int) -> None:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tracelib.cli.opening import named, there
+from tracelib.cli.opening import named
 from tracelib.cli.units import size
 from tracelib.errors import StoreError
-from tracelib.store.migrations import STEPS
+from tracelib.store.migrations import STEPS, applied
 from tracelib.store.store import SQLiteStore, Store, open_store
 
 OLDEST = (3, 11)
@@ -85,7 +85,7 @@ def of_store(where: str) -> Iterator[Finding]:
     """The store's place, whether it can be read and written, and its tables; a missing one is no problem."""
     try:
         store = open_store(where)
-        known = there(store)
+        known = store.exists()
         shown = named(store, where)
     except StoreError as error:
         yield Finding("store", "problem", str(error), "Name another with --store or TRACELIB_STORE.")
@@ -108,8 +108,7 @@ def of_tables(store: Store) -> Iterator[Finding]:
         yield Finding("database", "ok", "not made yet: all that was recorded is in the journal")
         return
     try:
-        with store.database.reading() as connection:
-            names = set(connection.exec_driver_sql("SELECT name FROM migration").scalars())
+        names = applied(store.database)
     except StoreError as error:
         yield Finding("database", "problem", str(error), "See whether it is there, whole, and yours to read.")
         return

@@ -24,9 +24,7 @@ def comment(target: str, text: str, score: float | None, name: str, by: str | No
     store, screen = opened(where), Screen()
     if score is None and name != "comment":
         raise click.UsageError("--name is of a score: give --score too")
-    if score is not None and by is not None:
-        raise click.UsageError("a score is kept under the name of who is logged in: leave out --by")
-    said = store.comment(target, text, by) if score is None else store.score(target, name, score, text)
+    said = store.comment(target, text, by) if score is None else store.score(target, name, score, text, by=by)
     screen.say(f"{said.by} on {said.target_kind} {target}: noted")
 
 

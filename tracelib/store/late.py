@@ -23,6 +23,8 @@ TABLE = {
     "graph": "tracelib.store.questions.rebuilding:graph",
     "is_configured": "tracelib.llm.model:is_configured",
     "import_": "tracelib.store.keeping.arriving:import_",
+    "in_file": "tracelib.store.questions.presence:in_file",
+    "in_tables": "tracelib.store.questions.presence:in_tables",
     "migrate": "tracelib.store.migrations:migrate",
     "move_alias": "tracelib.store.keeping.marks:move_alias",
     "parameters": "tracelib.store.questions.histories:parameters",

@@ -29,19 +29,23 @@ def migrate(database: Database, steps: Sequence[Step] = STEPS) -> None:
 
     Warns (StoreWarning) when a newer tracelib has changed it: what both know still works.
     """
-    names = {name for name, _ in steps}
-    with database.reading() as connection:
-        applied = _applied(connection)
-    if names - applied:
+    names, done = {name for name, _ in steps}, applied(database)
+    if names - done:
         with database.writing() as connection:
             _apply(database, connection, steps)
-    elif applied - names:
+    elif done - names:
         warnings.warn(
-            f"{database.shown} was written by a newer tracelib ({', '.join(sorted(applied - names))}): "
+            f"{database.shown} was written by a newer tracelib ({', '.join(sorted(done - names))}): "
             "what it added is not shown. Update with pip install -U tracelib.",
             StoreWarning,
             stacklevel=2,
         )
+
+
+def applied(database: Database) -> set[str]:
+    """The names of the steps that were applied to a database; none where it has no tables yet."""
+    with database.reading() as connection:
+        return _applied(connection)
 
 
 def _applied(connection: Connection) -> set[str]:
@@ -53,10 +57,10 @@ def _applied(connection: Connection) -> set[str]:
 def _apply(database: Database, connection: Connection, steps: Sequence[Step]) -> None:
     if not database.is_sqlite:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-    applied = _applied(connection)
-    fresh = not applied
+    done = _applied(connection)
+    fresh = not done
     for name, step in steps:
-        if name in applied:
+        if name in done:
             continue
         if not fresh or name == steps[0][0]:
             step(connection)

@@ -125,6 +125,10 @@ class Store:
         """Where big values are."""
         raise NotImplementedError
 
+    def exists(self) -> bool:
+        """Whether there is a store at this place already; looking makes none."""
+        raise NotImplementedError
+
     @cached_property
     def _drain(self) -> Drain:
         return late("Drain")(self.database, self.blobs, self.journal)  # type: ignore[no-any-return]
@@ -291,11 +295,17 @@ class Store:
         return late("say")(self.ready(), *self._target(target), text, by=by)  # type: ignore[no-any-return]
 
     def score(
-        self, target: str, name: str, score: float, text: str = "", source: str = "human"
+        self,
+        target: str,
+        name: str,
+        score: float,
+        text: str = "",
+        source: str = "human",
+        by: str | None = None,
     ) -> StoredFeedback:
-        """Keep a score of a call, version or run; higher is better."""
+        """Keep a score of a call, version or run; higher is better. `by` is the user unless given."""
         return late("say")(  # type: ignore[no-any-return]
-            self.ready(), *self._target(target), text, name=name, score=float(score), source=source
+            self.ready(), *self._target(target), text, name=name, score=float(score), source=source, by=by
         )
 
     def feedback(self, target: str) -> list[StoredFeedback]:
@@ -362,8 +372,8 @@ class SQLiteStore(Store):
         return late("FolderBlobs")(self.folder / "blobs", self.durability)  # type: ignore[no-any-return]
 
     def exists(self) -> bool:
-        """Whether anything was ever written here."""
-        return self.file.exists() or self.journal.exists()
+        """Whether anything was recorded here; StoreError for a file that is plainly no store."""
+        return late("in_file")(self.file, self.journal)  # type: ignore[no-any-return]
 
     def _migrate(self) -> None:
         if self._migrated and _inode(self.file) == self._inode:
@@ -397,9 +407,8 @@ class PostgresStore(Store):
         return late("TableBlobs")()  # type: ignore[no-any-return]
 
     def exists(self) -> bool:
-        """Whether the database can be reached; raises StoreError when not."""
-        with self.database.reading():
-            return True
+        """Whether anything was recorded here; StoreError where the server cannot be asked."""
+        return late("in_tables")(self.database, self.journal)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"PostgresStore({self.database.shown!r})"

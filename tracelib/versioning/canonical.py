@@ -49,7 +49,8 @@ def canonical(nodes: Iterable[ast.AST]) -> str:
             write("N")
         else:
             push(")")
-            for name, label in FIELDS.get(kind) or _fields(kind):
+            fields = FIELDS.get(kind)
+            for name, label in _fields(kind) if fields is None else fields:
                 value = getattr(item, name, None)
                 if value is None:
                     continue
@@ -93,7 +94,7 @@ def _body(body: list[Any]) -> list[Any]:
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
         doc = first.value.value
         if isinstance(doc, str):
-            return [ast.Expr(ast.Constant(inspect.cleandoc(doc))), *body[1:]]
+            return [f"(Expr value={constant(inspect.cleandoc(doc))})", *body[1:]]
     return body
 
 

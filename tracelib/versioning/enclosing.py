@@ -12,6 +12,7 @@ from tracelib.versioning.inspection import (
     cell_value,
     cells_of,
     class_dict,
+    class_names,
     function_under,
     innermost,
     is_class,
@@ -24,6 +25,16 @@ def held_functions(fn: types.FunctionType) -> list[types.FunctionType]:
     """The functions in the cells of a function: what a decorator without `wraps` decorated."""
     found = (v for ok, v in map(cell_value, fn.__closure__ or ()) if ok)
     return [inner for v in found if (inner := innermost(v) if not is_function(v) else v) is not None]
+
+
+def own_method(owner: type) -> types.FunctionType | None:
+    """A function that was written inside the class: it tells where the class stands."""
+    _, qualname = class_names(owner)
+    for found in class_dict(owner).values():
+        inner = innermost(function_under(found))
+        if inner is not None and code_of(inner).co_qualname.startswith(qualname + "."):
+            return inner
+    return None
 
 
 def cells_around(fn: types.FunctionType, owner: type | None) -> dict[str, types.CellType]:

@@ -66,8 +66,8 @@ def in_chunk(chunk: Chunk, code: types.CodeType, doubtful: bool) -> Place | None
 def _fits(node: Any, code: types.CodeType) -> bool:
     if not hasattr(node, "args"):
         return False
-    names = argument_names(node.args)
-    return tuple(_mangled(n) for n in names) == tuple(_mangled(n) for n in _arguments(code))
+    written, compiled = tuple(argument_names(node.args)), _arguments(code)
+    return written == compiled or [*map(_mangled, written)] == [*map(_mangled, compiled)]
 
 
 def _mangled(name: str) -> str:
@@ -101,7 +101,7 @@ def _likely(place: Place, code: types.CodeType) -> bool:
     for inner in codes(code):
         names.update(inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
         constants.update(inner.co_consts)
-    if any(name not in names and not name.startswith("__") for name in told.inside):
+    if not all(name.startswith("__") for name in told.inside - names):
         return False
     missing = [value for value in told.evident if value not in constants]
     return not missing or set(missing) <= set(_flat(constants))

@@ -70,6 +70,8 @@ class Gathering:
         return Owner("piece", piece)
 
     def _group(self, space: Space, name: str, chosen: Statement, bindings: list[Binding]) -> list[Statement]:
+        if len(bindings) == 1 and isinstance(chosen.node, DEFINITIONS) and not space.mutations(name):
+            return [chosen]
         statements = [b.statement for b in bindings]
         at = next((i for i, s in enumerate(statements) if s is chosen), -1)
         found = [chosen] if at < 0 else statements[fresh(statements, name, at) : at + 1]

@@ -151,14 +151,23 @@ class Lines(Identifiers):
         if ident == definition or (place := ("alias", ident)) in self.written:
             return
         self.written.add(place)
-        where = self.alias_place(space, name, piece)
-        self.items.append(Item(outermost(space), where, f"{ident} = {definition}"))
+        where, at = self.alias_place(space, name, piece)
+        self.items.append(Item(outermost(where), at, f"{ident} = {definition}"))
 
-    def alias_place(self, space: Space, name: str, piece: Piece) -> tuple[int, int, int]:
+    def alias_place(self, space: Space, name: str, piece: Piece) -> tuple[Space, tuple[int, int, int]]:
+        """Where a name is made to stand for a definition: a replaced one, once what replaced it is there."""
         if isinstance(space, Inner):
-            return (END, 2 if isinstance(piece.space, Inner) else 0, 1)
+            return space, (END, 2 if isinstance(piece.space, Inner) else 0, 1)
+        here = self.walk.finals.get((id(space), name)) == (space, name)
+        if here and outermost(piece.space) is not space and piece.index in self.after:
+            return self.behind(piece)
         bindings = space.bindings(name)
-        return _place(space, bindings[-1].statement if bindings else None)
+        return space, _place(space, bindings[-1].statement if bindings else None)
+
+    def behind(self, piece: Piece) -> tuple[Space, tuple[int, int, int]]:
+        """The place right after the last line of a piece."""
+        space, place = max(self.after[piece.index], key=lambda pair: pair[1])
+        return space, (place[0], place[1], place[2] + 1)
 
     def write_dunder(self, space: Space, name: str) -> None:
         module = outermost(space)

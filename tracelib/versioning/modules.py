@@ -55,7 +55,5 @@ class ModuleObjects(Lines):
                 self.items.append(Item(space, (-2, 0, 0), made))
                 self.items.append(Item(space, (-1, 0, 0), f"{target} = {ident}"))
                 return
-        where, place = max(
-            self.after.get(piece.index, [(space, (END, 9, 0))]), key=lambda pair: pair[1], default=None
-        ) or (space, (END, 9, 0))
-        self.items.append(Item(where, (place[0], place[1], place[2] + 1), f"{target} = {ident}"))
+        where, place = self.behind(piece) if piece.index in self.after else (space, (END, 9, 1))
+        self.items.append(Item(where, place, f"{target} = {ident}"))

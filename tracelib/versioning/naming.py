@@ -9,12 +9,18 @@ from typing import Any
 
 from tracelib.redaction import DEFAULT as REDACTOR
 from tracelib.versioning import places
-from tracelib.versioning.chunks import DEFINITIONS, Binding, Place, first_line
-from tracelib.versioning.definitions import ABSENT, contradicts
+from tracelib.versioning.choosing import Choosing, told_by_its_lines
+from tracelib.versioning.chunks import DEFINITIONS, Binding, Place, Statement, first_line
+from tracelib.versioning.definitions import ABSENT
 from tracelib.versioning.enclosing import held_functions
 from tracelib.versioning.found import code_of, place_of
-from tracelib.versioning.inner import Inside
-from tracelib.versioning.inspection import innermost, is_function, is_recorded_function
+from tracelib.versioning.inspection import (
+    class_names,
+    innermost,
+    is_class,
+    is_function,
+    is_recorded_function,
+)
 from tracelib.versioning.pieces import BUILTIN, DUNDER, DUNDERS, MISSING, VALUE, Inner, Owner, kind_of_node
 from tracelib.versioning.spaces import Space, is_local_module
 from tracelib.versioning.values import is_plain, literal
@@ -22,7 +28,7 @@ from tracelib.versioning.values import is_plain, literal
 BUILTINS = vars(builtins)
 
 
-class Naming(Inside):
+class Naming(Choosing):
     """Names resolved in the module that uses them, past imports of local modules."""
 
     def owner(self, space: Space, name: str) -> Owner:
@@ -71,23 +77,42 @@ class Naming(Inside):
 
     def _unbound(self, space: Space, name: str, value: Any) -> Owner | tuple[Space, str]:
         """A name that no statement binds: from a star import, a builtin, or put there while running."""
-        for star in reversed(space.stars):
-            module = places.absolute(star.module or "", star.level, space.package)
-            other = self.spaces.named(module)
-            if other is not None:
-                if name in other.namespace or other.bindings(name):
-                    return other, name
-                continue
-            live = places.loaded(module)
-            if live is not None and value is not ABSENT and places.namespace_of(live).get(name) is value:
-                return self.imported(module, name, space, name, f"from {module} import {name}", None)
+        for star in reversed(space.stars()):
+            found = self._from_star(space, star, name, value)
+            if found is not None:
+                return found
         if value is ABSENT:
             return BUILTIN if name in BUILTINS else MISSING
         return self.of_value(space, name, value, ("put", id(space), name))
 
+    def _from_star(
+        self, space: Space, star: ast.ImportFrom, name: str, value: Any
+    ) -> Owner | tuple[Space, str] | None:
+        module = places.absolute(star.module or "", star.level, space.package)
+        other = self.spaces.named(module)
+        if other is not None:
+            return (other, name) if other.exports(name) else None
+        live = places.loaded(module)
+        if live is None or value is ABSENT or places.namespace_of(live).get(name) is not value:
+            return None
+        return self.imported(module, name, space, name, f"from {module} import {name}", None)
+
+    def _starred_over(
+        self, space: Space, name: str, value: Any, after: Statement
+    ) -> Owner | tuple[Space, str] | None:
+        """Where a star import later than the last binding gave the name what it holds."""
+        for star in reversed(space.stars(after) if value is not ABSENT else []):
+            live = places.loaded(places.absolute(star.module or "", star.level, space.package))
+            if live is not None and places.namespace_of(live).get(name, ABSENT) is value:
+                return self._from_star(space, star, name, value)
+        return None
+
     def _bound(
         self, space: Space, name: str, value: Any, bindings: list[Binding]
     ) -> Owner | tuple[Space, str]:
+        starred = self._starred_over(space, name, value, bindings[-1].statement)
+        if starred is not None:
+            return starred
         binding = self._choose(space, name, value, bindings)
         node = binding.bound.node
         if isinstance(node, ast.alias):
@@ -102,6 +127,8 @@ class Naming(Inside):
             found = self._live_function(space, name, value, binding)
             if found is not None:
                 return found
+        if isinstance(node, ast.ClassDef) and not node.decorator_list and self._is_of_another(space, value):
+            return self.of_class(space, name, value, ("put", id(space), name))
         self._hold(space, name, value)
         return self._defined(space, name, value, binding, bindings)
 
@@ -118,6 +145,8 @@ class Naming(Inside):
     ) -> Owner:
         node: Any = binding.bound.node
         inside = isinstance(node, DEFINITIONS) and node is not binding.statement.node
+        if isinstance(node, ast.ClassDef) and not told_by_its_lines(value):
+            inside = inside and sum(b.statement is binding.statement for b in bindings) == 1
         if inside and kind_of_node(binding.statement.node) == VALUE:
             place = Place(binding.statement.chunk, binding.statement, node, ())
             return self.fragment(space, node.name, place, {})
@@ -133,37 +162,6 @@ class Naming(Inside):
             self._show(space, name, value, REDACTOR.is_secret_name(name) and type(value) is str)
         elif type(value) is types.MemberDescriptorType:
             return
-
-    def _choose(self, space: Space, name: str, value: Any, bindings: list[Binding]) -> Binding:
-        """The binding that made the live value: by the code of a function, else the last that fits."""
-        if len(bindings) == 1:
-            return bindings[0]
-        fn = value if is_function(value) else innermost(value) if value is not ABSENT else None
-        if fn is not None:
-            code = code_of(fn)
-            for binding in reversed(bindings):
-                node = binding.bound.node
-                here = binding.statement.chunk.filename == code.co_filename
-                named = here and isinstance(node, DEFINITIONS) and node.name == code.co_name
-                if named and first_line(node) == code.co_firstlineno:
-                    return binding
-        for binding in reversed(bindings):
-            if not isinstance(binding.bound.node, ast.alias):
-                if not contradicts(binding, value):
-                    return binding
-            elif value is ABSENT or self._gives(space, binding, value):
-                return binding
-        return bindings[-1]
-
-    def _gives(self, space: Space, binding: Binding, value: Any) -> bool:
-        """Whether an import binds the live value."""
-        alias, node = binding.bound.node, binding.bound.statement
-        assert isinstance(alias, ast.alias)
-        if isinstance(node, ast.ImportFrom):
-            name = places.absolute(node.module or "", node.level, space.package)
-            module = places.loaded(name)
-            return module is not None and places.namespace_of(module).get(alias.name, ABSENT) is value
-        return value is places.loaded(alias.name if alias.asname else alias.name.partition(".")[0])
 
     def _alias(self, space: Space, name: str, value: Any, binding: Binding) -> Owner | tuple[Space, str]:
         alias, node = binding.bound.node, binding.bound.statement
@@ -195,8 +193,11 @@ class Naming(Inside):
                 return self.function(value)
             text = f"from {module} import {alias.name}" + (f" as {name}" if name != alias.name else "")
             return self.imported(module, alias.name, space, name, text, binding.statement)
-        if is_function(value) and other.loaded and other.namespace.get(alias.name, ABSENT) is not value:
-            return self.function(value)
+        if other.loaded and other.namespace.get(alias.name, ABSENT) is not value:
+            if is_function(value):
+                return self.function(value)
+            if self._is_of_another(space, value):
+                return self.of_class(space, name, value, ("put", id(space), name))
         if value is not ABSENT and places.is_module(value) and is_local_module(value):
             return self.module(self.spaces.of(places.namespace_of(value)))
         if alias.name not in other.namespace and not other.bindings(alias.name):
@@ -204,6 +205,21 @@ class Naming(Inside):
             if below is not None:
                 return self.module(below)
         return other, alias.name
+
+    def _is_of_another(self, space: Space, value: Any) -> bool:
+        """Whether a value is a class that another local module holds, or that a function made."""
+        if value is ABSENT or not is_class(value):
+            return False
+        module, qualname = class_names(value)
+        live = places.loaded(module)
+        if live is None or not is_local_module(live):
+            return False
+        other = self.spaces.of(places.namespace_of(live))
+        if "<locals>" in qualname:
+            return True
+        bindings = other.bindings(qualname)
+        held = other is not space and other.namespace.get(qualname, ABSENT) is value
+        return held and bool(bindings) and isinstance(bindings[-1].bound.node, ast.ClassDef)
 
     def _patched(self, module: str, attribute: str, value: types.FunctionType) -> bool:
         """Whether a name imported from an installed module now holds a local function."""

@@ -8,12 +8,11 @@ from typing import Any
 
 from tracelib.versioning import places
 from tracelib.versioning.chunks import DEFINITIONS, Place
-from tracelib.versioning.enclosing import cells_around, defaults_as_cells
+from tracelib.versioning.enclosing import cells_around, defaults_as_cells, own_method
 from tracelib.versioning.found import bytecode, code_of, globals_of, place_of
 from tracelib.versioning.gathering import Gathering
 from tracelib.versioning.inspection import (
     cells_of,
-    class_dict,
     class_names,
     function_under,
     innermost,
@@ -102,11 +101,10 @@ class Objects(Gathering):
             other = self.spaces.of(namespace)
             if "<locals>" not in qualname and other.bindings(top):
                 return self.owner(other, top)
-        for found in class_dict(value).values():
-            inner = innermost(function_under(found))
-            if inner is not None and code_of(inner).co_qualname.startswith(qualname + "."):
-                self.classes[id(inner)] = value
-                return self.function(inner)
+        inner = own_method(value)
+        if inner is not None:
+            self.classes[id(inner)] = value
+            return self.function(inner)
         return self.live(space, name, value, key)
 
     def _installed(self, space: Space, name: str, module: str, qualname: str) -> Owner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracelib.versioning.chunks import Chunk, Place, Statement
 from tracelib.versioning.names import Imported, Load, Names
@@ -34,7 +34,7 @@ class Inner(Space):
         self.hidden: frozenset[str] = frozenset()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Piece:
     """One part of a closure.
 
@@ -74,8 +74,7 @@ class Piece:
         self.declared.update(names.declared)
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """What a name stands for: a piece, a local module, or none of both (builtin, dunder, missing)."""
 
     kind: str

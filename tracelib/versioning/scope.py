@@ -7,8 +7,8 @@ the scope it was met in, and decided at the end, when all bindings of that scope
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from tracelib.versioning.names import (
     CLASS,
@@ -79,62 +79,105 @@ def root_of(node: ast.AST) -> ast.Name | None:
             return node if isinstance(node, ast.Name) else None
 
 
+class Within(NamedTuple):
+    """On the stack: what lies below it is read in this scope."""
+
+    scope: Scope
+    soft: bool
+
+
 class Reader:
-    """The pass itself."""
+    """The pass itself. `scope` is where it reads now; it is `soft` inside annotations and texts."""
 
     def __init__(self) -> None:
         self.names = Names()
-        self.top = Scope(MODULE, None)
-        self.stack: list[tuple[ast.AST, Scope, bool]] = []
+        self.scope = Scope(MODULE, None)
+        self.soft = False
+        self.stack: list[Any] = []
         self.met: list[tuple[tuple[str, ...], Scope, bool, ast.Name]] = []
         self.changed: list[tuple[str, Scope]] = []
         self.calls: list[tuple[str, Scope]] = []
 
     def read(self, nodes: Iterable[ast.AST]) -> None:
-        self.push(list(nodes), self.top, False)
-        stack, met = self.stack, self.met
+        self.stack.extend(list(nodes)[::-1])
+        stack, met, handler_of = self.stack, self.met, HANDLERS.get
+        scope, soft = self.scope, self.soft
         while stack:
-            node, scope, soft = stack.pop()
-            if node.__class__ is ast.Name and scope.kind is not CLASS and node.ctx.__class__ is ast.Load:
+            node = stack.pop()
+            kind = node.__class__
+            if kind is ast.Name and scope.kind is not CLASS and node.ctx.__class__ is ast.Load:
                 met.append(((node.id,), scope, soft, node))
-                continue
-            handler = HANDLERS.get(type(node))
-            if handler is None:
-                self.push_fields(node, scope, soft)
+            elif (handler := handler_of(kind)) is not None:
+                handler(self, node)
+            elif kind is Within:
+                self.scope, self.soft = scope, soft = node
             else:
-                handler(self, node, scope, soft)
+                self.push_fields(node)
         self.decide()
 
-    def push(self, nodes: Sequence[ast.AST | None], scope: Scope, soft: bool) -> None:
-        for node in reversed(nodes):
-            if node is not None:
-                self.stack.append((node, scope, soft))
+    def push(self, *nodes: ast.AST | None) -> None:
+        """Read these next, in this order, where the node that has them stands."""
+        self.stack += [node for node in reversed(nodes) if node is not None]
 
-    def push_fields(self, node: ast.AST, scope: Scope, soft: bool) -> None:
+    def push_in(self, scope: Scope, nodes: Iterable[ast.AST | None], soft: bool = False) -> None:
+        """Read these next in another scope."""
+        found = [node for node in nodes if node is not None]
+        if found:
+            self.stack += [Within(self.scope, self.soft), *found[::-1], Within(scope, soft)]
+
+    def push_fields(self, node: ast.AST) -> None:
         kind, stack = node.__class__, self.stack
-        for name in CHILDREN.get(kind) or _children(kind):
+        fields = CHILDREN.get(kind)
+        for name in _children(kind) if fields is None else fields:
             value = getattr(node, name, None)
             if value.__class__ is list:
-                stack.extend([(child, scope, soft) for child in reversed(value) if child is not None])
+                stack += [child for child in reversed(value) if child is not None]
             elif value is not None:
-                stack.append((value, scope, soft))
+                stack.append(value)
 
-    def bind(self, name: str, scope: Scope, node: ast.AST, statement: ast.AST | None = None) -> None:
-        while scope.kind == COMPREHENSION and isinstance(node, ast.NamedExpr) and scope.parent is not None:
+    def meet(self, chain: tuple[str, ...], node: ast.Name, soft: bool | None = None) -> None:
+        """Note a name that is read here, with the attributes taken off it."""
+        self.met.append((chain, self.reading(chain[0]), self.soft if soft is None else soft, node))
+
+    def reading(self, name: str) -> Scope:
+        """A class body reads a name of its own only after it was bound; before, it reads the outer one."""
+        scope = self.scope
+        if scope.kind is CLASS and name not in scope.bound and scope.parent is not None:
             scope = scope.parent
-        if name in scope.declared or scope.kind == MODULE:
+            while scope.kind is CLASS and scope.parent is not None:
+                scope = scope.parent
+        return scope
+
+    def bind(self, name: str, node: ast.AST, statement: ast.AST | None = None) -> None:
+        scope = self.scope
+        while scope.kind is COMPREHENSION and isinstance(node, ast.NamedExpr) and scope.parent is not None:
+            scope = scope.parent
+        if name in scope.declared or scope.kind is MODULE:
             self.names.stores.append((name, node))
         if name in scope.declared or name in scope.borrowed:
             return
         scope.bound.add(name)
-        if scope.kind == MODULE:
+        if scope.kind is MODULE:
             self.names.bound.append(Bound(name, node, statement))
+
+    def change(self, node: ast.AST) -> None:
+        """Note that what a chain starts from is changed."""
+        root = root_of(node)
+        if root is not None:
+            self.changed.append((root.id, self.scope))
+
+    def evident(self, values: Iterable[Any]) -> None:
+        """Note constants that stand where no compiler folds them away."""
+        if self.scope.kind is FUNCTION:
+            for value in values:
+                if value.__class__ is ast.Constant and value.value.__class__ in EVIDENT:
+                    self.names.evident.append(value.value)
 
     def decide(self) -> None:
         """Tell the names of the module from those of inner scopes."""
         names = self.names
         for chain, scope, soft, node in self.met:
-            if not soft and scope.kind != MODULE:
+            if not soft and scope.kind is not MODULE:
                 names.inside.update(chain)
             owner = owner_of(chain[0], scope)
             if owner is None:
@@ -144,153 +187,142 @@ class Reader:
                 names.imports.append(found._replace(chain=chain[1:]))
         for name, scope in self.changed:
             if owner_of(name, scope) is None:
-                inside = scope.kind != MODULE
+                inside = scope.kind is not MODULE
                 (names.mutated_inside if inside else names.mutated)[name] = None
         for name, scope in self.calls:
-            if owner_of(name, scope) is None and scope.kind == MODULE:
+            if owner_of(name, scope) is None and scope.kind is MODULE:
                 names.called[name] = None
 
 
-def _name(r: Reader, node: ast.Name, scope: Scope, soft: bool) -> None:
+EVIDENT = frozenset((str, int, float, bytes))
+"""Types of constants that a compiler leaves where they are passed on."""
+
+
+def _name(r: Reader, node: ast.Name) -> None:
     if node.ctx.__class__ is ast.Load:
-        r.met.append(((node.id,), *_where(node.id, scope), soft, node))
+        r.meet((node.id,), node)
     else:
-        r.bind(node.id, scope, node)
+        r.bind(node.id, node)
 
 
-def _where(name: str, scope: Scope) -> tuple[Scope]:
-    """A class body reads a name of its own only after it was bound; before, it reads the outer one."""
-    if scope.kind == CLASS and name not in scope.bound and scope.parent is not None:
-        outer = scope.parent
-        while outer.kind == CLASS and outer.parent is not None:
-            outer = outer.parent
-        return (outer,)
-    return (scope,)
-
-
-def _attribute(r: Reader, node: ast.Attribute, scope: Scope, soft: bool) -> None:
+def _attribute(r: Reader, node: ast.Attribute) -> None:
     if node.ctx.__class__ is not ast.Load:
-        _changed(r, node, scope)
+        r.change(node)
     chain = [node.attr]
     value = node.value
-    while isinstance(value, ast.Attribute):
+    while value.__class__ is ast.Attribute:
         chain.append(value.attr)
         value = value.value
-    if isinstance(value, ast.Name) and value.ctx.__class__ is ast.Load:
+    if value.__class__ is ast.Name and value.ctx.__class__ is ast.Load:
         chain.append(value.id)
-        r.met.append((tuple(reversed(chain)), *_where(value.id, scope), soft, value))
+        r.meet(tuple(reversed(chain)), value)
     else:
-        r.stack.append((value, scope, soft))
+        r.stack.append(value)
 
 
-def _subscript(r: Reader, node: ast.Subscript, scope: Scope, soft: bool) -> None:
+def _subscript(r: Reader, node: ast.Subscript) -> None:
     if node.ctx.__class__ is not ast.Load:
-        _changed(r, node, scope)
-    r.push([node.value, node.slice], scope, soft)
+        r.change(node)
+    r.push(node.value, node.slice)
 
 
-def _changed(r: Reader, node: ast.AST, scope: Scope) -> None:
-    root = root_of(node)
-    if root is not None:
-        r.changed.append((root.id, scope))
-
-
-def _expression(r: Reader, node: ast.Expr, scope: Scope, soft: bool) -> None:
+def _expression(r: Reader, node: ast.Expr) -> None:
     """A call for its effect, such as `TOOLS.append(...)` or `setup()`."""
     value = node.value
     if isinstance(value, ast.Await):
         value = value.value
     if isinstance(value, ast.Call):
         if isinstance(value.func, ast.Name):
-            r.calls.append((value.func.id, scope))
+            r.calls.append((value.func.id, r.scope))
             if value.func.id in ("setattr", "delattr") and value.args:
-                _changed(r, value.args[0], scope)
+                r.change(value.args[0])
         else:
-            _changed(r, value.func, scope)
-    r.stack.append((node.value, scope, soft))
+            r.change(value.func)
+    r.stack.append(node.value)
 
 
-def _evident(r: Reader, values: Iterable[Any], scope: Scope) -> None:
-    """Constants that stand where no compiler folds them away."""
-    if scope.kind == FUNCTION:
-        for value in values:
-            if value.__class__ is ast.Constant and type(value.value) in (str, int, float, bytes):
-                r.names.evident.append(value.value)
-
-
-def _return(r: Reader, node: ast.Return, scope: Scope, soft: bool) -> None:
-    _evident(r, (node.value,), scope)
+def _return(r: Reader, node: ast.Return) -> None:
     if node.value is not None:
-        r.stack.append((node.value, scope, soft))
+        r.evident((node.value,))
+        r.stack.append(node.value)
 
 
-def _call(r: Reader, node: ast.Call, scope: Scope, soft: bool) -> None:
-    _evident(r, (*node.args, *(k.value for k in node.keywords)), scope)
-    if isinstance(node.func, ast.Name):
-        _by_name(r, node, node.func, scope)
-    r.push_fields(node, scope, soft)
+READERS = frozenset(("getattr", "eval", "exec"))
+"""Functions that read a name given as text."""
 
 
-def _by_name(r: Reader, node: ast.Call, function: ast.Name, scope: Scope) -> None:
-    """Calls that read a name given as text: getattr, eval, exec."""
-    name, args = function.id, node.args
+def _call(r: Reader, node: ast.Call) -> None:
+    if node.func.__class__ is ast.Name and node.func.id in READERS:
+        _by_name(r, node, node.func.id)
+    values = node.args
+    if node.keywords:
+        values = [*values, *[keyword.value for keyword in node.keywords]]
+    r.evident(values)
+    r.stack += [*values[::-1], node.func] if values else (node.func,)
+
+
+def _by_name(r: Reader, node: ast.Call, name: str) -> None:
+    args = node.args
     text = args[1] if name == "getattr" and len(args) > 1 else args[0] if args else None
     constant = text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
-    if name == "getattr" and constant is not None and isinstance(args[0], ast.Name):
-        r.met.append(((args[0].id, constant), *_where(args[0].id, scope), True, args[0]))
-    elif name in ("eval", "exec"):
-        if constant is None:
-            r.names.computed.append(name)
-        else:
-            _soft_text(r, constant, scope)
+    if name == "getattr":
+        if constant is not None and isinstance(args[0], ast.Name):
+            r.meet((args[0].id, constant), args[0], soft=True)
+    elif constant is None:
+        r.names.computed.append(name)
+    else:
+        _soft_text(r, constant)
 
 
-def _soft_text(r: Reader, text: str, scope: Scope) -> None:
+def _soft_text(r: Reader, text: str) -> None:
     """Names in a string that is an annotation or is evaluated; text that is no Python names nothing."""
     try:
         tree = ast.parse(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    r.push(list(tree.body), Scope(COMPREHENSION, scope), True)
+    r.push_in(Scope(COMPREHENSION, r.scope), tree.body, soft=True)
 
 
-def _constant(r: Reader, node: ast.Constant, scope: Scope, soft: bool) -> None:
+def _constant(r: Reader, node: ast.Constant) -> None:
     if node.value.__class__ is str:
         r.names.words.append(node.value)
-        if soft and len(node.value) < 1_000:
-            _soft_text(r, node.value, scope)
+        if r.soft and len(node.value) < 1_000:
+            _soft_text(r, node.value)
 
 
-def _assign(r: Reader, node: Any, scope: Scope, soft: bool) -> None:
-    _evident(r, (node.value,), scope)
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        r.met.append(((node.target.id,), *_where(node.target.id, scope), soft, node.target))
-    if isinstance(node, ast.AnnAssign):
-        r.push([node.value], scope, soft)
-        r.push(targets if node.value is not None or scope.kind != MODULE else [], scope, soft)
-        r.push([node.annotation], scope, True)
-        if node.value is None and scope.kind == FUNCTION and isinstance(node.target, ast.Name):
-            r.bind(node.target.id, scope, node)
-        return
-    r.push([node.value, *targets], scope, soft)
+def _assign(r: Reader, node: ast.Assign) -> None:
+    r.evident((node.value,))
+    r.push(node.value, *node.targets)
 
 
-def _function(r: Reader, node: Any, scope: Scope, soft: bool) -> None:
-    r.bind(node.name, scope, node, node)
-    _decorators(r, node, scope)
-    outer = _type_parameters(r, node, scope)
-    r.stack.extend([(child, inner, s) for child, inner, s in _body(r, node, outer)])
-    _arguments(r, node.args, scope, outer)
-    r.push([node.returns], outer, True)
-    r.push(node.decorator_list, scope, soft)
+def _change_in_place(r: Reader, node: ast.AugAssign) -> None:
+    r.evident((node.value,))
+    if isinstance(node.target, ast.Name):
+        r.meet((node.target.id,), node.target)
+    r.push(node.value, node.target)
 
 
-def _body(r: Reader, node: Any, outer: Scope) -> list[tuple[ast.AST, Scope, bool]]:
+def _annotated(r: Reader, node: ast.AnnAssign) -> None:
+    r.evident((node.value,))
+    r.push(node.value)
+    if node.value is not None or r.scope.kind is not MODULE:
+        r.push(node.target)
+    r.push_in(r.scope, [node.annotation], soft=True)
+    if node.value is None and r.scope.kind is FUNCTION and isinstance(node.target, ast.Name):
+        r.bind(node.target.id, node)
+
+
+def _function(r: Reader, node: Any) -> None:
+    r.bind(node.name, node, node)
+    _decorators(r, node)
+    outer = _type_parameters(r, node)
     inner = Scope(FUNCTION, outer)
     inner.bound.update(argument_names(node.args))
     _declarations(r, node.body, inner)
-    return [(child, inner, False) for child in reversed(node.body)]
+    r.push_in(inner, node.body)
+    _arguments(r, node.args, outer)
+    r.push_in(outer, [node.returns], soft=True)
+    r.push(*node.decorator_list)
 
 
 def argument_names(args: ast.arguments) -> list[str]:
@@ -298,10 +330,10 @@ def argument_names(args: ast.arguments) -> list[str]:
     return found + [a.arg for a in (args.vararg, args.kwarg) if a is not None]
 
 
-def _arguments(r: Reader, args: ast.arguments, scope: Scope, outer: Scope) -> None:
+def _arguments(r: Reader, args: ast.arguments, outer: Scope) -> None:
     every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
-    r.push([a.annotation for a in every if a is not None], outer, True)
-    r.push([*args.defaults, *args.kw_defaults], scope, False)
+    r.push_in(outer, [a.annotation for a in every if a is not None], soft=True)
+    r.push_in(r.scope, [*args.defaults, *args.kw_defaults])
 
 
 def _declarations(r: Reader, body: list[ast.stmt], scope: Scope) -> None:
@@ -339,101 +371,101 @@ BLOCKS: Any = (
 )
 
 
-def _type_parameters(r: Reader, node: Any, scope: Scope) -> Scope:
+def _type_parameters(r: Reader, node: Any) -> Scope:
     """The scope of `def f[T]`; it exists since Python 3.12."""
     parameters = getattr(node, "type_params", None)
     if not parameters:
-        return scope
-    inner = Scope(FUNCTION, scope)
+        return r.scope
+    inner = Scope(FUNCTION, r.scope)
     inner.bound.update(p.name for p in parameters)
-    r.push([getattr(p, "bound", None) for p in parameters], inner, True)
+    r.push_in(inner, [getattr(p, "bound", None) for p in parameters], soft=True)
     return inner
 
 
-def _decorators(r: Reader, node: Any, scope: Scope) -> None:
+def _decorators(r: Reader, node: Any) -> None:
     """A decorator reached through a name, such as `@registry.register`, may change what the name holds."""
     for decorator in node.decorator_list:
         root = root_of(decorator)
         if root is None:
             continue
         direct = decorator.func if isinstance(decorator, ast.Call) else decorator
-        (r.calls if direct is root else r.changed).append((root.id, scope))
+        (r.calls if direct is root else r.changed).append((root.id, r.scope))
 
 
-def _class(r: Reader, node: ast.ClassDef, scope: Scope, soft: bool) -> None:
-    r.bind(node.name, scope, node, node)
-    _decorators(r, node, scope)
-    outer = _type_parameters(r, node, scope)
+def _class(r: Reader, node: ast.ClassDef) -> None:
+    r.bind(node.name, node, node)
+    _decorators(r, node)
+    outer = _type_parameters(r, node)
     inner = Scope(CLASS, outer)
     _declarations(r, node.body, inner)
-    r.push(node.body, inner, False)
-    r.push([*node.decorator_list, *node.bases, *(k.value for k in node.keywords)], outer, False)
+    r.push_in(inner, node.body)
+    r.push_in(outer, [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)])
 
 
-def _lambda(r: Reader, node: ast.Lambda, scope: Scope, soft: bool) -> None:
-    inner = Scope(FUNCTION, scope)
+def _lambda(r: Reader, node: ast.Lambda) -> None:
+    inner = Scope(FUNCTION, r.scope)
     inner.bound.update(argument_names(node.args))
-    r.push([node.body], inner, soft)
-    r.push([*node.args.defaults, *node.args.kw_defaults], scope, soft)
+    r.push_in(inner, [node.body], r.soft)
+    r.push(*node.args.defaults, *node.args.kw_defaults)
 
 
-def _comprehension(r: Reader, node: Any, scope: Scope, soft: bool) -> None:
-    inner = Scope(COMPREHENSION, scope)
-    parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    r.push(parts, inner, soft)
-    for generator in reversed(node.generators[1:]):
-        r.push([generator.iter, generator.target, *generator.ifs], inner, soft)
-    first = node.generators[0]
-    r.push([first.target, *first.ifs], inner, soft)
-    r.push([first.iter], scope, soft)
+def _comprehension(r: Reader, node: Any) -> None:
+    inner = Scope(COMPREHENSION, r.scope)
+    first, *more = node.generators
+    parts: list[ast.AST] = [first.target, *first.ifs]
+    for generator in more:
+        parts += [generator.iter, generator.target, *generator.ifs]
+    parts += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    r.push_in(inner, parts, r.soft)
+    r.push(first.iter)
 
 
-def _named(r: Reader, node: ast.NamedExpr, scope: Scope, soft: bool) -> None:
-    r.bind(node.target.id, scope, node)
-    r.stack.append((node.value, scope, soft))
+def _named(r: Reader, node: ast.NamedExpr) -> None:
+    r.bind(node.target.id, node)
+    r.stack.append(node.value)
 
 
-def _import(r: Reader, node: ast.Import, scope: Scope, soft: bool) -> None:
+def _import(r: Reader, node: ast.Import) -> None:
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
-        r.bind(name, scope, alias, node)
-        if scope.kind != MODULE:
+        r.bind(name, alias, node)
+        if r.scope.kind is not MODULE:
             whole = alias.name if alias.asname else alias.name.partition(".")[0]
-            scope.imported[name] = Imported(whole, 0, None)
+            r.scope.imported[name] = Imported(whole, 0, None)
             r.names.imports.append(Imported(alias.name, 0, None, ("",)))
 
 
-def _import_from(r: Reader, node: ast.ImportFrom, scope: Scope, soft: bool) -> None:
+def _import_from(r: Reader, node: ast.ImportFrom) -> None:
     for alias in node.names:
         if alias.name == "*":
             r.names.stars.append(node)
             continue
         name = alias.asname or alias.name
-        r.bind(name, scope, alias, node)
-        if scope.kind != MODULE:
+        r.bind(name, alias, node)
+        if r.scope.kind is not MODULE:
             found = Imported(node.module or "", node.level, alias.name)
-            scope.imported[name] = found
+            r.scope.imported[name] = found
             r.names.imports.append(found)
 
 
-def _handler(r: Reader, node: ast.ExceptHandler, scope: Scope, soft: bool) -> None:
+def _handler(r: Reader, node: ast.ExceptHandler) -> None:
     if node.name:
-        r.bind(node.name, scope, node)
-    r.push([node.type, *node.body], scope, soft)
+        r.bind(node.name, node)
+    r.push(node.type, *node.body)
 
 
-def _pattern(r: Reader, node: Any, scope: Scope, soft: bool) -> None:
+def _pattern(r: Reader, node: Any) -> None:
     name = node.rest if isinstance(node, ast.MatchMapping) else node.name
     if name:
-        r.bind(name, scope, node)
-    r.push_fields(node, scope, soft)
+        r.bind(name, node)
+    r.push_fields(node)
 
 
-def _loop(r: Reader, node: Any, scope: Scope, soft: bool) -> None:
-    r.push([node.iter, node.target, *node.body, *node.orelse], scope, soft)
+def _loop(r: Reader, node: Any) -> None:
+    r.push(node.iter, node.target, *node.body, *node.orelse)
 
 
-HANDLERS: dict[type, Callable[[Reader, Any, Scope, bool], None]] = {
+HANDLERS: dict[type, Callable[[Reader, Any], None]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.Subscript: _subscript,
@@ -442,8 +474,8 @@ HANDLERS: dict[type, Callable[[Reader, Any, Scope, bool], None]] = {
     ast.Return: _return,
     ast.Constant: _constant,
     ast.Assign: _assign,
-    ast.AugAssign: _assign,
-    ast.AnnAssign: _assign,
+    ast.AugAssign: _change_in_place,
+    ast.AnnAssign: _annotated,
     ast.FunctionDef: _function,
     ast.AsyncFunctionDef: _function,
     ast.ClassDef: _class,

@@ -21,6 +21,7 @@ from tracelib.versioning.places import (
     plain_string,
 )
 from tracelib.versioning.snapshots import chunk_of
+from tracelib.versioning.values import literal
 
 CELL_NAMES = ("<ipython-input-", "ipykernel_")
 
@@ -67,9 +68,29 @@ class Space:
         """Whether some function declares the name global, so that it changes while the program runs."""
         return any(name in chunk.declared for chunk in self.chunks)
 
+    def stars(self, after: Statement | None = None) -> list[ast.ImportFrom]:
+        """The star imports; with `after`, those that ran later than a statement began."""
+        if after is None:
+            return [star for chunk in self.chunks for star in chunk.stars]
+        rank, line = self.ranks.get(id(after.chunk), 0), after.node.lineno
+        here = [star for star in after.chunk.stars if star.lineno > line]
+        return here + [star for chunk in self.chunks[rank + 1 :] for star in chunk.stars]
+
+    def exports(self, name: str) -> bool:
+        """Whether `from module import *` gives the name."""
+        if name not in self.namespace and not self.bindings(name):
+            return False
+        listed = self.exported
+        return name in listed if listed is not None else not name.startswith("_")
+
     @property
-    def stars(self) -> list[ast.ImportFrom]:
-        return [star for chunk in self.chunks for star in chunk.stars]
+    def exported(self) -> list[Any] | tuple[Any, ...] | None:
+        """What `__all__` lists; None where there is none."""
+        found = self.namespace.get("__all__")
+        if not self.loaded:
+            bound = self.bindings("__all__")
+            _, found = literal(getattr(bound[-1].statement.node, "value", None)) if bound else (False, None)
+        return found if type(found) in (list, tuple) else None
 
     @property
     def names(self) -> list[str]:

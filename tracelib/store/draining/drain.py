@@ -5,6 +5,8 @@ Whoever needs rows drains first; any number of processes may, one transaction at
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ AT_ONCE = 2 << 20
 DRAINING = 0x647261696E  # "drain"
 REFUSED = ".refused"
 """The suffix of a file that holds one record which no table takes."""
+DAMAGED = ".damaged"
+"""The suffix of a part of a journal in which some records cannot be read; it stays when it is drained."""
 _REFUSALS = (
     DataError,
     IntegrityError,
@@ -47,8 +51,8 @@ _REFUSALS = (
 class Drained:
     """What a round of draining moved.
 
-    `damaged` records could not be read and are skipped; `refused` ones no table took: each is in a file
-    of its own beside the journal.
+    `damaged` records could not be read and are skipped, the file that they are in stays; `refused` ones no
+    table took: each is in a file of its own beside the journal.
     """
 
     records: int = 0
@@ -94,6 +98,8 @@ class Drain:
                 start = _position(connection, segment.name)
                 batch = segment.read(start, AT_ONCE)
                 refused = self._write(connection, segment, batch.records) if batch.records else 0
+                if batch.damaged:
+                    _keep(segment)
                 reach("drain written")
                 if batch.offset > start:
                     _move(connection, segment.name, batch.offset)
@@ -192,9 +198,25 @@ def _show(connection: Connection, rows: Iterable[_Slot]) -> None:
     many(connection, schema.pending, [(row.id, row.key, row.start_ns, row.pid, now) for row in rows])
 
 
+def _keep(segment: Segment) -> None:
+    """A second name for a file with records beyond reading: the first is removed when it is drained."""
+    kept = segment.path.with_name(segment.name + DAMAGED)
+    try:
+        os.link(segment.path, kept)
+    except FileExistsError:
+        return
+    except OSError:  # a file system where a file has one name only
+        shutil.copyfile(segment.path, kept)
+
+
 def refused(folder: Path) -> list[Path]:
     """The files of records that no table took."""
     return sorted(folder.glob(f"*{REFUSED}"))
+
+
+def damaged(folder: Path) -> list[Path]:
+    """The parts of the journal in which some records could not be read."""
+    return sorted(folder.glob(f"*{DAMAGED}"))
 
 
 def in_turn(database: Database, connection: Connection) -> None:

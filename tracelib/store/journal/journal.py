@@ -7,6 +7,7 @@ lock. Others read the files (segments.py) and drain them. Knows nothing of what 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import logging
 import os
@@ -45,6 +46,17 @@ SEGMENT_BYTES = 4 << 20
 RETRY_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 """How often the owner looks whether his file is still where he made it."""
+
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "close files, or raise the limit of open ones (ulimit -n)"),
+    **dict.fromkeys(
+        (errno.ENODEV, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
+        "its file system has no locks, or maps no files into memory: choose a folder on a local disk",
+    ),
+}
+"""What the user can do, by the number of the error."""
 
 RECORD_POINTS = ("record reserving", "record reserved", "record headed", "record written", "record committed")
 """Every failpoint of a record, in order; the last one before it is acknowledged."""
@@ -145,7 +157,7 @@ class Journal:
         self._kept = Kept()
         self._next_try = 0.0
         self._next_look = 0.0
-        self._problem = ""
+        self._problem = self._refusal = ""
         self._told: set[str] = set()
         self._news: deque[str] = deque()
 
@@ -215,7 +227,7 @@ class Journal:
                 self._trouble(
                     "unwritten",
                     f"{len(self._kept.records)} records could not be written to "
-                    f"{self._folder.path} before the journal was closed ({self._problem})",
+                    f"{self._folder.path} before the journal was closed ({self._refusal})",
                 )
         self._tell_news()
 
@@ -264,8 +276,9 @@ class Journal:
         return True
 
     def _place(self, kind: int, payload: bytes) -> bool:
-        """Writes the record, into a new segment if need be; False when that cannot be made."""
-        if len(payload) > LARGEST:
+        """Writes the record, into a new segment if need be; False when that cannot be made, or was tried a
+        moment ago."""
+        if len(payload) > LARGEST or self._waits():
             return False
         size = FRAME_BYTES + len(payload)
         room = padded(size)
@@ -291,19 +304,21 @@ class Journal:
             self._sync(segment)
         return True
 
+    def _waits(self) -> bool:
+        return self._segment is self._nothing and time.monotonic() < self._next_try
+
     def _begin(self, room: int) -> bool:
-        """A new segment with that much room; False when it cannot be made, or was tried a moment ago.
+        """A new segment with that much room; False when it cannot be made.
 
         Files are made outside of any assumption about this object: a signal handler may append, or fork,
         meanwhile.
         """
-        if time.monotonic() < self._next_try:
-            return False
         self._retire()
         try:
             new = self._supply.next(HEAD_BYTES + room)
         except OSError as error:
             self._next_try = time.monotonic() + RETRY_SECONDS
+            self._refusal = error.strerror or str(error)
             self._trouble("unwritable", self._explained(error))
             return False
         if new.pid != os.getpid():
@@ -324,13 +339,16 @@ class Journal:
             self._supply.release(segment)
 
     def _keep(self, kind: int, payload: bytes) -> None:
-        self._kept.add(kind, payload)
-        if self._kept.lost:
-            self._trouble(
-                "lost",
-                f"records are being lost: {self._kept.bytes >> 20} MiB are kept in memory "
-                f"already and {self._folder.path} still cannot be written ({self._problem})",
+        if self._kept.add(kind, payload):
+            return
+        if len(payload) > LARGEST:
+            because = f"one of {len(payload):,} bytes is longer than a file of the journal can be"
+        else:
+            because = (
+                f"{self._kept.bytes >> 20} MiB are kept in memory already and {self._folder.path} still cannot "
+                f"be written ({self._refusal})"
             )
+        self._trouble("lost", f"records are being lost: {because}")
 
     # ---- after the fact
 
@@ -389,9 +407,9 @@ class Journal:
 
     def _explained(self, error: OSError) -> str:
         return (
-            f"calls cannot be written to {self._folder.path} ({error.strerror or error}): they are kept in "
-            f"memory, up to {KEPT_BYTES >> 20} MiB, and written as soon as it can be; free space or make the "
-            "folder writable"
+            f"calls cannot be written to {self._folder.path} ({self._refusal}): they are kept in "
+            f"memory, up to {KEPT_BYTES >> 20} MiB, and written as soon as it can be; "
+            f"{REMEDIES.get(error.errno or 0, 'free space or make the folder writable')}"
         )
 
     def _trouble(self, sort: str, text: str) -> None:

@@ -18,12 +18,14 @@ class Kept:
         self.bytes = 0
         self.lost = 0
 
-    def add(self, kind: int, payload: bytes) -> None:
+    def add(self, kind: int, payload: bytes) -> bool:
+        """Whether there was room for it."""
         if self.bytes + len(payload) > KEPT_BYTES or len(payload) > LARGEST:
             self.lost += 1
-            return
+            return False
         self.bytes += len(payload)
         self.records.append((kind, payload))
+        return True
 
     def take(self) -> tuple[int, bytes]:
         record = self.records.popleft()

@@ -84,7 +84,10 @@ class Mapped:
 
     def deleted(self) -> bool:
         """Whether no name leads to the file any more: what is in it dies with this process."""
-        return os.fstat(self.descriptor).st_nlink == 0
+        try:
+            return os.fstat(self.descriptor).st_nlink == 0
+        except OSError:  # of a network folder that another machine deleted it from
+            return True
 
     def sync(self) -> None:
         """Puts the written pages on the disk: Linux's fsync includes mapped ones, elsewhere msync does."""

@@ -93,9 +93,11 @@ class Segment(JournalFile):
             head = Head.unpacked(os.pread(descriptor, HEAD_BYTES, 0))
             if head is None or head.format != frames.FORMAT or (alive and not head.closed):
                 return False
-            reading = _Reading(descriptor, head.salt, alive, LIMIT_BYTES)
-            batch = reading.batch(max(offset, HEAD_BYTES))
-            return not batch.records and (not alive or reading.empty(batch.offset))
+            # The owner cuts a closed file off behind the last record that he has begun. Zeros before that are
+            # a place that was taken: its thread was interrupted by a signal handler, and will fill it.
+            if alive and offset < os.fstat(descriptor).st_size:
+                return False
+            return not _Reading(descriptor, head.salt, alive, LIMIT_BYTES).batch(max(offset, HEAD_BYTES)).records
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,6 @@ class _Reading:
         """How far it is to the next whole record, and whether a record was here once."""
         rest = os.pread(self.descriptor, length - at, at)
         return frames.resume(rest, self.salt), frames.damaged(rest)
-
-    def empty(self, at: int) -> bool:
-        return not any(os.pread(self.descriptor, FRAME_BYTES, at))
 
 
 @dataclass(frozen=True)

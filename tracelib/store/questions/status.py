@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, select
 from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.database import Database
-from tracelib.store.draining.drain import refused
+from tracelib.store.draining.drain import damaged, refused
 from tracelib.store.journal.segments import Segment, segments
 from tracelib.store.rows import moment, shown_id
 from tracelib.store.store import Store
@@ -68,6 +68,10 @@ def status(store: Store) -> Status:
     waiting = segments(store.journal)
     problems += filter(None, (segment.problem() for segment in waiting))
     problems += [f"a record that no table takes is kept in {path}" for path in refused(store.journal)]
+    problems += [
+        f"{path} was damaged: what could be read of it is in the database, the rest is not"
+        for path in damaged(store.journal)
+    ]
     found = recording.of_process()
     journal = found.journal.status() if found is not None and found.store is store else None
     if journal is not None and journal.problem:
