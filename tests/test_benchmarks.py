@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from databases import Server
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,6 +31,7 @@ FIRST_ROWS = {
     "version": "version, 2 helpers, cold",
     "caller": "stored call, 1 KB of text",
     "store": "ingest, 200 calls",
+    "postgres": "store in PostgreSQL",
     "opening": "store, init and first call",
     "threads": "threads, 320 calls",
 }
@@ -46,7 +49,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run("-W", "error", "-m", "benchmarks", *arguments)
+    return run("-W", "error", "-m", "benchmarks", *arguments, TRACELIB_BENCHMARK_POSTGRES="")
 
 
 @pytest.mark.parametrize("name", FIRST_ROWS)
@@ -121,6 +124,25 @@ def test_a_process_that_records_loads_no_database() -> None:
     done = benchmarks("--size", "tiny", "opening")
     row = next(line for line in done.stdout.splitlines() if "sqlalchemy where it records" in line)
     assert " met" in row, done.stdout
+
+
+def test_a_store_in_postgresql_is_measured_in_a_database_of_its_own(
+    postgres_server: Server,
+) -> None:
+    done = benchmarks("--size", "tiny", "postgres", "--postgres", postgres_server.url("postgres"))
+    assert done.returncode == 0, done.stderr
+    for row in ("ingest, 200 calls, by COPY", "ingest, 200 calls, by inserts", "one trace, of 200"):
+        assert f"PostgreSQL, {row} " in done.stdout, done.stderr
+    with psycopg.connect(postgres_server.url("postgres")) as connection:
+        left = "SELECT datname FROM pg_database WHERE datname LIKE 'tracelib_benchmark%'"
+        assert connection.execute(left).fetchall() == []
+
+
+def test_a_store_in_postgresql_is_left_out_where_no_server_is_named() -> None:
+    done = benchmarks("--size", "tiny", "postgres", "--check")
+    assert done.returncode == 0, done.stderr
+    assert "left out, no server is named: --postgres URL" in done.stdout
+    assert "0 of 0 figures meet their goal." in done.stdout
 
 
 def test_memory_is_freed_without_the_cyclic_collector() -> None:
