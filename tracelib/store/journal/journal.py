@@ -345,8 +345,8 @@ class Journal:
             because = f"one of {len(payload):,} bytes is longer than a file of the journal can be"
         else:
             because = (
-                f"{self._kept.bytes >> 20} MiB are kept in memory already and {self._folder.path} still cannot "
-                f"be written ({self._refusal})"
+                f"{self._kept.bytes >> 20} MiB are kept in memory already and {self._folder.path} "
+                f"still cannot be written ({self._refusal})"
             )
         self._trouble("lost", f"records are being lost: {because}")
 

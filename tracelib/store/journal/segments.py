@@ -97,7 +97,8 @@ class Segment(JournalFile):
             # a place that was taken: its thread was interrupted by a signal handler, and will fill it.
             if alive and offset < os.fstat(descriptor).st_size:
                 return False
-            return not _Reading(descriptor, head.salt, alive, LIMIT_BYTES).batch(max(offset, HEAD_BYTES)).records
+            reading = _Reading(descriptor, head.salt, alive, LIMIT_BYTES)
+            return not reading.batch(max(offset, HEAD_BYTES)).records
 
 
 @dataclass(frozen=True)
