@@ -40,6 +40,7 @@ class Gathering:
         self.free_values: dict[str, Any] = {}
         self.global_values: dict[str, Any] = {}
         self.cells: dict[int, tuple[types.CellType, str, bool]] = {}
+        self.at_once: dict[int, set[int]] = {}
 
     def owner(self, space: Space, name: str) -> Owner:
         """What a name of a space stands for."""

@@ -22,6 +22,7 @@ class Identifiers:
     chosen: dict[Key, str] = field(default_factory=dict)
     spaces: dict[int, Space] = field(default_factory=dict)
     others: dict[int, dict[str, str]] = field(default_factory=dict)
+    defined: set[tuple[int, str]] = field(default_factory=set)
 
     def claim_names(self) -> None:
         """Give every name of every module its name in the text; the function's own module has the choice."""
@@ -41,6 +42,8 @@ class Identifiers:
         """The name in the text for a name of a space; `key` is given where the space defines it."""
         space = space if key is not None else self.home(space, name)
         place = (id(space), name)
+        if key is not None:
+            self.defined.add(place)
         found = self.idents.get(place)
         if found is not None:
             return found

@@ -133,6 +133,8 @@ class Lines(Identifiers):
     def write_aliases(self) -> None:
         """Names that stand for a definition or a module of another name."""
         for (place, name), ident in list(self.idents.items()):
+            if (place, name) in self.defined:
+                continue
             space = self.spaces[place]
             key = self.key(space, name)
             if key[0] == "piece":

@@ -24,6 +24,8 @@ class ModuleObjects(Lines):
             if above in self.walk.modules:
                 lines.append(f"_sys.modules[{above!r}].{own} = _sys.modules[{name!r}]")
         for (place, name), ident in self.idents.items():
+            if (place, name) in self.defined:
+                continue
             key = self.key(self.spaces[place], name)
             line = f"{ident} = _sys.modules[{key[-1]!r}]"
             if key[0] == "module" and line not in lines:

@@ -8,14 +8,14 @@ code of the user's runs.
 from __future__ import annotations
 
 from tracelib.versioning import places
-from tracelib.versioning.changing import Changing
+from tracelib.versioning.earlier import Earlier
 from tracelib.versioning.lookups import computed_lookup
 from tracelib.versioning.names import Imported, Load
 from tracelib.versioning.pieces import CHANGE, DUNDER, DUNDERS, MISSING, Inner, Owner, Piece, outermost
 from tracelib.versioning.spaces import Space
 
 
-class Walk(Changing):
+class Walk(Earlier):
     """One closure while it is found."""
 
     def follow(self) -> None:
@@ -38,7 +38,8 @@ class Walk(Changing):
 
     def _use(self, piece: Piece, load: Load) -> None:
         chain = load.chain
-        owner, used = self._along(piece.space, chain)
+        earlier = self.earlier(piece, load)
+        owner, used = (earlier, 1) if earlier is not None else self._along(piece.space, chain)
         self._use_changes(piece, chain)
         if owner.piece is not None:
             piece.refs.append((".".join(chain[:used]), owner.piece.index))
