@@ -198,6 +198,21 @@ def test_a_program_of_another_name_hears_nothing_and_the_step_says_why(shop: Mod
         optimizer.step()
 
 
+def test_of_two_instances_none_is_taken_and_the_report_says_what_to_do(shop: ModuleType) -> None:
+    one, other = shop.Agent(), shop.Agent()
+    optimizer, _ = optimizer_of([one.instruct1, other.instruct1, one.instruct2])
+    report = optimizer.backward(last_week("Hola, soy Juan."), "bad")
+    assert [p.name for p in report.reached if not isinstance(p, StoredParameter)] == ["instruct2"]
+    assert [parameter for parameter, _ in report.unreached] == [one.instruct1, other.instruct1]
+    for _, reason in report.unreached:
+        assert reason.startswith("several parameters here may be the stored instruct1 of shop:Agent")
+        assert "those of the one instance that is to learn" in reason
+    assert str(report).splitlines()[0] == "feedback reached instruct2, instruct1 as stored, greet as stored"
+    assert str(report).count("several parameters here may be the stored instruct1") == 3
+    alone, _ = optimizer_of(other.parameters())
+    assert other.instruct1 in alone.backward(last_week("Hola, soy Juan."), "bad").reached
+
+
 def test_backward_without_an_optimizer_reaches_the_stand_ins(shop: ModuleType) -> None:
     report = last_week("Hola, soy Juan.").backward("bad")
     assert [p.name for p in report.reached] == ["instruct1", "instruct2", "greet"]

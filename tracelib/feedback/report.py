@@ -10,6 +10,7 @@ from tracelib.feedback.feedback import NOTHING, Feedback
 from tracelib.graph.graph import Graph, ancestors
 from tracelib.graph.node import Node, described
 from tracelib.graph.parameter import Parameter
+from tracelib.graph.rebuild import fits
 from tracelib.graph.stored import StoredParameter
 
 
@@ -42,12 +43,17 @@ class Report:
         return dataclasses.replace(self, unreached=tuple((p, reason_for(p, self)) for p in missing))
 
     def __str__(self) -> str:
-        names = ", ".join(p.name for p in self.reached) or "nobody"
+        names = ", ".join(map(_told, self.reached)) or "nobody"
         lines = [f"feedback reached {names}"]
         lines += [f"  {parameter.name} was not reached: {reason}" for parameter, reason in self.unreached]
-        lines += [f"  {_without_counterpart([p])}" for p in self.reached if isinstance(p, StoredParameter)]
+        lines += [f"  {self._missed(p)}" for p in self.reached if isinstance(p, StoredParameter)]
         lines += [f"  {hint}" for hint in hints(self.graph)] if not self.heard else []
         return "\n".join(lines)
+
+    def _missed(self, stored: StoredParameter) -> str:
+        """Why nobody here heard in place of a stored parameter."""
+        several = any(fits(stored, parameter) for parameter, _ in self.unreached)
+        return _ambiguous(stored) if several else _without_counterpart([stored])
 
 
 def reason_for(parameter: Parameter[Any], report: Report) -> str:
@@ -57,7 +63,8 @@ def reason_for(parameter: Parameter[Any], report: Report) -> str:
         return _control_reason(parameter, report.graph)
     stored = [p for p in behind if isinstance(p, StoredParameter)]
     if stored:
-        return f"no path: {_without_counterpart(stored)}"
+        mine = next((p for p in stored if fits(p, parameter)), None)
+        return _ambiguous(mine) if mine is not None else f"no path: {_without_counterpart(stored)}"
     where = _read_before(parameter, report.graph)
     if where is not None:
         return where
@@ -67,9 +74,26 @@ def reason_for(parameter: Parameter[Any], report: Report) -> str:
     return "no path: nothing behind the output was made from it (was the call that uses it made at all?)"
 
 
+def _told(parameter: Parameter[Any]) -> str:
+    """A parameter by its name; a stand-in of a stored graph teaches nobody, and is told as what it is."""
+    return f"{parameter.name} as stored" if isinstance(parameter, StoredParameter) else parameter.name
+
+
+def _named(stored: Parameter[Any]) -> str:
+    return f"{stored.name} of {stored.program}" if stored.program else stored.name
+
+
+def _ambiguous(stored: Parameter[Any]) -> str:
+    """A stored parameter that several live ones may be, as those of two instances of one program."""
+    return (
+        f"several parameters here may be the stored {_named(stored)}, and none is taken: give the optimizer "
+        "those of the one instance that is to learn, as in OptoPrime(agent.parameters())"
+    )
+
+
 def _without_counterpart(stored: Sequence[Parameter[Any]]) -> str:
     """Stored parameters that no live one stood up for, and what a counterpart is."""
-    names = ", ".join(f"{p.name} of {p.program}" if p.program else p.name for p in stored)
+    names = ", ".join(map(_named, stored))
     which = f"the stored parameters {names} have" if len(stored) > 1 else f"the stored parameter {names} has"
     return f"{which} no counterpart here: one of the same path or name, of the same program"
 

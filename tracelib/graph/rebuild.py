@@ -29,7 +29,7 @@ from tracelib.graph.parameter import Parameter, Reading, reading_of
 from tracelib.graph.stored import StoredOperator, StoredParameter, stored_error
 from tracelib.graph.tracing import WALL, Frame, _restored, next_place
 
-__all__ = ["adopt", "behind", "described", "rebuilt"]
+__all__ = ["adopt", "behind", "described", "fits", "rebuilt"]
 
 
 def rebuilt(descriptions: Iterable[Description], output: str | None = None) -> Node[Any]:
@@ -231,12 +231,18 @@ def adopt(output: Node[Any], parameters: Iterable[Parameter[Any]]) -> tuple[str,
 
 def _counterpart(stored: Parameter[Any], live: list[Parameter[Any]]) -> Parameter[Any] | None:
     """The one live parameter that is the stored one, by its path or, where none is, by its name."""
-    fitting = [one for one in live if one.is_code == stored.is_code and _same_program(stored, one)]
+    fitting = [one for one in live if fits(stored, one)]
     for names in ((stored._path,), (stored._name,), (stored.name,)):
         found = [one for one in fitting if not {one._path, one._name, one.name}.isdisjoint(names)]
         if len(found) == 1 and names != (None,):
             return found[0]
     return None
+
+
+def fits(stored: Parameter[Any], live: Parameter[Any]) -> bool:
+    """Whether a parameter of the running program may be the stored one: nothing known tells them apart."""
+    names = {live._path, live._name, live.name} & {stored._path, stored._name, stored.name}
+    return bool(names - {None}) and live.is_code == stored.is_code and _same_program(stored, live)
 
 
 def _same_program(one: Parameter[Any], other: Parameter[Any]) -> bool:
