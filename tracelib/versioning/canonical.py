@@ -48,23 +48,25 @@ def canonical(nodes: Iterable[ast.AST]) -> str:
         elif item is None:
             write("N")
         else:
-            push(")")
             fields = FIELDS.get(kind)
+            push(")")
             for name, label in _fields(kind) if fields is None else fields:
                 value = getattr(item, name, None)
-                if value is None:
-                    continue
                 inner = value.__class__
-                if inner is list:
-                    if value:
-                        push("]")
-                        stack.extend(reversed(_normal(item, name, value) if name in SPECIAL else value))
-                        push(f"{label}[")
+                if inner is ast.Name:
+                    push(f"{label}(Name id={value.id};)")
                 elif inner is str:
                     push(f"{label}{value};")
-                else:
-                    push(value if isinstance(value, ast.AST) else constant(value))
+                elif inner is list:
+                    if value:
+                        push("]")
+                        stack += (_normal(item, name, value) if name in SPECIAL else value)[::-1]
+                        push(f"{label}[")
+                elif isinstance(value, ast.AST):
+                    push(value)
                     push(label)
+                elif value is not None:
+                    push(label + constant(value))
             write(f"({kind.__name__}")
     return "".join(out)
 

@@ -44,7 +44,7 @@ class Space:
             found = self.chunks[0].index.get(name, [])
         else:
             found = [b for chunk in self.chunks for b in chunk.index.get(name, ())]
-        if any(b.statement.is_guard for b in found):
+        if len(found) > 1 and any(b.statement.is_guard for b in found):
             return sorted(found, key=lambda b: not b.statement.is_guard)
         return found
 
