@@ -89,6 +89,7 @@ def test_an_empty_postgres_is_no_store_yet(tracelib: Command, empty: Path, on_po
     assert done.err.startswith("Error: no store at postgresql://postgres@/postgres")
 
 
+@pytest.mark.filterwarnings("always::tracelib.errors.StoreWarning")
 def test_status_tells_of_calls_that_wait_for_a_server_that_is_gone(
     tracelib: Command, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,8 @@ def test_status_tells_of_calls_that_wait_for_a_server_that_is_gone(
     assert "secret" not in done.out
     done = tracelib("calls", "--store", url)
     assert (done.code, done.out) == (1, "")
+    assert [line.split(":")[0] for line in done.err.splitlines()] == ["Warning", "Error"]
+    assert "secret" not in done.err
 
 
 def test_a_damaged_database_is_an_error_and_no_traceback(tracelib: Command, folder: Path) -> None:
