@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from asking import EXPRESSIONS, Atom
 from databases import Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic_core import to_json
 from sqlalchemy import func, select
-from stored import NOW, ROWS, write
+from stored import FIRST, NOW, ROWS, Row, call_row, write
 
 from tracelib.errors import FilterError, TraceError
 from tracelib.store.database import Database
 from tracelib.store.filters.filter import FIELDS, compiled
-from tracelib.store.schema import call
+from tracelib.store.schema import call, payload
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,61 @@ def test_a_text_that_ends_the_statement_is_only_a_text(database: Database) -> No
         assert connection.execute(select(func.count()).select_from(call)).scalar_one() == len(ROWS)
 
 
+def add_call(database: Database, n: int, inputs: str, output: str) -> None:
+    """A call whose values are kept as these texts."""
+    with database.writing() as connection:
+        connection.execute(call.insert().values(call_row(Row(0, FIRST, n=n))))
+        connection.execute(payload.insert().values(call=n, inputs=inputs, output=output))
+
+
+def test_a_number_is_found_whatever_encoder_wrote_it(place: Place) -> None:
+    numbers = [1e-5, 2.5e-5, 1e-7, 1e16, 1.5e20, 1e22, 3.0, -0.0, 0.1, 2**70]
+    for n, number in enumerate(numbers):
+        for at, text in enumerate((to_json(number).decode(), json.dumps(number))):
+            add_call(place.database, 10 * n + at, f'{{"x":{text}}}', text)
+    for n, number in enumerate(numbers):
+        assert selected(place.database, f"output == {number!r}") == [10 * n, 10 * n + 1]
+        assert selected(place.database, f'inputs["x"] in [{number!r}, "x"]') == [10 * n, 10 * n + 1]
+    assert selected(place.database, "output in [0, 1e-5]") == [0, 1, 70, 71]
+
+
+def test_a_text_with_a_rare_end_of_line_in_it_is_looked_for_as_it_is(place: Place) -> None:
+    add_call(place.database, 1, "{}", '"a\u2028b\x85c"')
+    assert selected(place.database, '"a\u2028b\x85c" in output') == [1]
+    assert selected(place.database, '"b\x85c"\n in output\r\nand output.startswith("a\u2028")') == [1]
+    assert selected(place.database, '"a b" in output') == []
+
+
+def test_a_reference_to_all_inputs_is_not_taken_for_inputs(place: Place) -> None:
+    add_call(place.database, 1, f'{{"$":"blob","hash":"{"0" * 64}","size":3,"prefix":"x"}}', "null")
+    assert selected(place.database, 'inputs["size"] == 3 or "x" in inputs["prefix"]') == []
+    assert selected(place.database, 'inputs["size"] is None') == [1]
+
+
+@pytest.mark.parametrize(
+    ("condition", "joined", "count"),
+    [
+        ("output == 3", " or ", 500),
+        ('"n" not in input', " and ", 460),
+        ("output.endswith('e')", " or ", 400),
+        ("not output.lower().endswith('e')", " and ", 150),
+    ],
+)
+def test_an_expression_of_the_greatest_length_selects_as_a_short_one(
+    database: Database, condition: str, joined: str, count: int
+) -> None:
+    few = selected(database, condition)
+    assert few
+    assert selected(database, joined.join([condition] * count)) == few
+
+
+def test_a_list_of_the_greatest_length_is_searched(database: Database) -> None:
+    numbers = ", ".join(map(str, range(499)))
+    assert selected(database, f"output in [{numbers}]") == [6]
+    assert selected(database, f"tokens not in [{numbers}]") == []
+    assert 6 not in selected(database, f"output not in [{numbers}]")
+
+
 REFUSED = [
     ('modle == "x"', "did you mean model", "^^^^^"),
     ('cost > "3"', "cost is a number", "^" * 10),
@@ -151,6 +209,11 @@ REFUSED = [
     ("3 in output", "a text is looked for", "^"),
     ('"a" in cost', "no text to search", "^"),
     ("cost > 1e999", "a number", "^"),
+    ("output == 1e999", "a number", "^"),
+    (f"output == {'9' * 400}", "a number", "^"),
+    (f"output == 0x{'f' * 5000}", "a number", "^"),
+    (f"duration > {'9' * 400}", "a number", "^"),
+    (f"name{'.lower()' * 1000} == 'x'", "written once", "^"),
     ("cost > True", "a number", "^"),
     ('version == "newest"', "is no version", "^"),
     ('name == "a\\0b"', "NUL", "^"),

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, not_, or_
+from sqlalchemy.sql.elements import Grouping
 
 from tracelib.store.schema import blob_use, call
 
 Clause = ColumnElement[bool]
 Judge = Callable[["Values"], "bool | None"]
+TOGETHER = 25
+"""Conditions that stand side by side in SQL."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Junction:
         return self._joined(positive, [part.possible(positive) for part in self.parts])
 
     def _joined(self, positive: bool, clauses: list[Clause]) -> Clause:
-        return and_(*clauses) if self.every is positive else or_(*clauses)
+        return _joined(and_ if self.every is positive else or_, clauses)
 
     def singles(self) -> Iterator[Single]:
         for part in self.parts:
@@ -134,6 +137,14 @@ def required(condition: Condition) -> Iterator[Single]:
     elif isinstance(condition, Junction) and condition.every:
         for part in condition.parts:
             yield from required(part)
+
+
+def _joined(join: Callable[..., Clause], clauses: Sequence[Clause]) -> Clause:
+    """All of them, the many as few of few each: SQLite takes no expression that is deeper than 1,000."""
+    if len(clauses) <= TOGETHER:
+        return join(*clauses)
+    pieces = (clauses[at : at + TOGETHER] for at in range(0, len(clauses), TOGETHER))
+    return join(*(Grouping(join(*piece)) for piece in pieces))
 
 
 def all_of(parts: Sequence[Condition]) -> Condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ DEEPEST = 50
 MOST = 500
 """Comparisons in an expression, values of lists counted too; SQLite allows a depth of 1,000."""
 
+LINE_END = re.compile(r"\r\n|\r|\n")
+"""What else `splitlines` takes for one may stand in a text that is looked for."""
 LITERALS = (ast.Constant, ast.UnaryOp, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.JoinedStr)
 TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 ORDERS: dict[type[ast.cmpop], str] = {
@@ -34,7 +37,7 @@ ORDERS: dict[type[ast.cmpop], str] = {
 
 def read(expression: str, fields: Mapping[str, Operand]) -> Condition:
     """The conditions that an expression asks of the fields; raises FilterError with the place marked."""
-    text = " ".join(expression.splitlines()).strip()
+    text = LINE_END.sub(" ", expression).strip()
     if len(text) > LONGEST:
         raise FilterError(f"a filter has at most {LONGEST:,} characters, this one has {len(text):,}")
     return _Reader(text, fields).condition(_tree(text))
@@ -152,7 +155,7 @@ class _Reader:
         found = [self._value(value) for value in values]
         if not found or None in found:
             raise Misuse("a list holds values; None is asked for by `is None`")
-        if isinstance(operand, Text):
+        if isinstance(operand, (Text, Value)):
             return operand.among(found)
         return any_of([operand.compared("==", value) for value in found])
 
@@ -193,6 +196,8 @@ class _Reader:
             raise Misuse(_advice(node))
 
     def _lowered(self, method: ast.Attribute) -> Operand:
+        if _is_lower(method.value):
+            raise Misuse(".lower() is written once")
         operand = self._operand(method.value)
         if not isinstance(operand, (Text, Value, Remarks)):
             raise Misuse("this has no letters to make small")
@@ -239,6 +244,10 @@ class _Reader:
         encoded = self._text.encode()
         end = node.end_col_offset if node.end_col_offset is not None else node.col_offset + 1
         return len(encoded[: node.col_offset].decode()), len(encoded[:end].decode())
+
+
+def _is_lower(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "lower"
 
 
 def _advice(node: ast.expr) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from tracelib.store.schema import STATUS, call, function
 
 NANO = 10**9
 MOST = 2**63 - 1
+LARGEST = sys.float_info.max
 
 
 class Misuse(FilterError):  # noqa: N818 - what happened
@@ -74,8 +76,15 @@ def encodable(value: str) -> str:
 
 
 def number_of(value: Any, what: str) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Misuse(f"{what} is a number: compare it with a number")
+    return finite(value)
+
+
+def finite(value: int | float) -> int | float:
+    """The number; raises Misuse for one that no float is near."""
+    if not -LARGEST <= value <= LARGEST:
+        raise Misuse("this is too large a number")
     return value
 
 
@@ -200,7 +209,7 @@ class Start(Restful):
     def _moment(self, value: Any) -> int:
         age = AGE.fullmatch(value) if isinstance(value, str) else None
         if age:
-            return max(-MOST, self.now - round(float(age[1]) * UNITS[age[2]] * NANO))
+            return max(-MOST, self.now - round(min(float(age[1]) * UNITS[age[2]] * NANO, 2.0 * MOST)))
         try:
             read = datetime.fromisoformat(text_of(value, self.what))
         except ValueError:

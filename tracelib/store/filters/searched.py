@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import ColumnElement, and_, case, not_, select
 
-from tracelib.store.filters.conditions import Clause, Condition, Judge, Single, Values, any_of
+from tracelib.store.filters.conditions import Clause, Condition, Judge, Single, Values
 from tracelib.store.filters.engines import (
     bound,
     contains,
@@ -24,7 +25,7 @@ from tracelib.store.filters.engines import (
     small,
     starts,
 )
-from tracelib.store.filters.operands import Misuse, Restful, encodable
+from tracelib.store.filters.operands import Misuse, Restful, encodable, finite
 from tracelib.store.schema import call, payload
 from tracelib.store.values.opened import BLOB, compact
 
@@ -50,9 +51,14 @@ class Value(Restful):
     def compared(self, operator: str, value: Any) -> Condition:
         if operator != "==":
             raise Misuse(f"{self.what} is compared as it is stored: use ==, !=, in or .startswith()")
+        return self.among([value])
+
+    def among(self, values: Sequence[Any]) -> Condition:
         if not self.comparable:
             raise Misuse('a call has any number of inputs: write inputs["name"] == ...')
-        return any_of([self._equal(form) for form in _forms(value)])
+        forms = {form for value in values for form in _forms(value)}
+        column = folded(self.column) if self.folded else self.column
+        return Single(column.in_(sorted(forms)), judge=self._judge(lambda text, _: text in forms, ""))
 
     def holds(self, needle: str) -> Condition:
         return self._condition(json_contains, plain_contains, needle)
@@ -67,10 +73,6 @@ class Value(Restful):
     def known(self) -> Condition:
         there = and_(self.column.isnot(None), self.column != bound("null"))
         return Single(there, judge=lambda values: self.chosen(values) not in (None, "null"))
-
-    def _equal(self, form: str) -> Single:
-        column = folded(self.column) if self.folded else self.column
-        return Single(column == bound(form), judge=self._judge(lambda text, wanted: text == wanted, form))
 
     def _condition(
         self,
@@ -93,18 +95,25 @@ class Value(Restful):
         return judge
 
 
-def _forms(value: Any) -> list[str]:
-    """The ways that JSON writes a value: a number that is whole has two."""
+def _forms(value: Any) -> set[str]:
+    """The ways in which JSON writes a value: 3 is 3.0 too, and 0.00001 is 1e-05 to another encoder."""
     if isinstance(value, str):
         encodable(value)
-    forms = [compact(value)]
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
-        forms = [compact(int(value)), compact(float(value))]
-    return forms
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return {compact(value)}
+    near = float(finite(value))
+    forms = {compact(near), to_json(near).decode()} if near == value else set()
+    return forms | ({"-0.0", "0"} if value == 0 else {compact(int(value))} if value == int(value) else set())
 
 
 def _kept(column: ColumnElement[str]) -> ColumnElement[str]:
     return select(column).where(payload.c.call == call.c.n).correlate(call).scalar_subquery()
+
+
+def _kept_member(name: str) -> ColumnElement[str]:
+    """An input; NULL where all inputs are a reference to a blob, whose own members it must not be."""
+    found = member(payload.c.inputs, bound(name))
+    return _kept(case((not_(starts(payload.c.inputs, BLOB)), found)))
 
 
 def output() -> Value:
@@ -125,4 +134,4 @@ def input_named(name: str) -> Value:
         inputs = values.inputs
         return compact(inputs[name]) if isinstance(inputs, dict) and name in inputs else None
 
-    return Value(f"inputs[{name!r}]", _kept(member(payload.c.inputs, bound(name))), chosen)
+    return Value(f"inputs[{name!r}]", _kept_member(name), chosen)
