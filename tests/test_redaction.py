@@ -11,6 +11,7 @@ import string
 import subprocess
 import sys
 import uuid
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,9 @@ SECRETS = {
     "docker": "dckr_pat_" + run_of(27, ALNUM + "-_"),
     "langsmith": "lsv2_pt_" + run_of(32) + "_" + run_of(10),
     "linear": "lin_api_" + run_of(40),
+    "google client": "GOCSPX-" + run_of(28, ALNUM + "-_"),
+    "nvidia": "nvapi-" + run_of(64, ALNUM + "-_"),
+    "tavily": "tvly-dev-" + run_of(32),
 }
 """Whole strings that must go."""
 
@@ -71,6 +75,18 @@ PEM_BODY = f"{run_of(64)}\n{run_of(60)}==\n-----END RSA PRIVATE KEY-----"
 PHRASES = {
     "bearer": ("Authorization: Bearer {}", "abcDEF0123456789"),
     "bearer without digits": ("Bearer {} is sent", "abcdefghijklmnopqrstuvwx"),
+    "basic": ("headers: {{'authorization': 'Basic {}'}}", base64.b64encode(b"bob:hunter2-word").decode()),
+    "bearer in small letters": ("authorization: bearer {}\n", "abcDEF0123456789"),
+    "query": ("GET https://h.org/a?x=1&api_key={}&y=2 failed", "hunter2-canary"),
+    "query in camel case": ('"https://h.org/a?accessToken={}"', "hunter2-canary"),
+    "signed url": ("https://h.org/a?sv=2&sig={}", "a%2Bb%3D0123"),
+    "token in the place of a user": ("git clone https://{}@example.org/x.git", run_of(40)),
+    "token before a word": ("https://{}:x-oauth-basic@example.org/x", run_of(40)),
+    "slack webhook": ("post to https://hooks.slack.com/services/{} now", f"T0123ABCD/B0123ABCD/{run_of(24)}"),
+    "pem with headers, cut short": (
+        f"{PEM_HEAD}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,AB\n\n{{}}",
+        run_of(64),
+    ),
     "url": ("postgresql://bob:{}@db.example.org:5432/x", "hunter2"),
     "url with @ in the password": ("see redis://:{}@cache", "p@ss@word"),
     "aws secret by name": ("aws_secret_access_key = {}", AWS_SECRET),
@@ -95,13 +111,37 @@ HARMLESS = [
     "-----BEGIN PUBLIC KEY-----\nabc\n-----END PUBLIC KEY-----",
     "xoxo-hugs eyJust.kidding SG.1 ghp_short glpat-short",
     "a = x[1:2] @ y; z = 'http://' + user + ':' + password",
+    "Authorization: who may do what. authorization: basic rules apply; Basic Income; AUTHORIZATION: token",
+    "https://example.org/?page=2&page_token=abcdefgh&sort_key=name&x=1 what?token=",
+    "https://jane.doe@example.org/x https://example.org/services/A/B0123ABCD/c",
 ]
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
-@pytest.mark.parametrize("place", ["{}", "x={} y", '"{}"', "see\n{}\nthere", "(größer: {}, ok)"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{}",
+        "x={} y",
+        '"{}"',
+        "see\n{}\nthere",
+        "(größer: {}, ok)",
+        "to=https%3A%2F%2Fh%2F%3Fx%3D{}",
+        r"{{\u0022x\u0022:\u0022{}\u0022}}",
+        "\x1b[1;31m{}\x1b[0m",
+    ],
+)
 def test_a_secret_of_known_shape_is_replaced_by_its_mark(secret: str, place: str) -> None:
     assert Redactor(environ={}).text(place.format(secret)) == place.format(mark(secret))
+
+
+@pytest.mark.parametrize("kind", ["openai project", "anthropic", "github fine-grained", "gitlab", "stripe"])
+def test_an_unmistakable_key_is_found_behind_another_word(kind: str) -> None:
+    secret = SECRETS[kind]
+    assert (
+        Redactor(environ={}).text(f"cache_{secret} user-{secret}")
+        == f"cache_{mark(secret)} user-{mark(secret)}"
+    )
 
 
 @pytest.mark.parametrize(("place", "secret"), PHRASES.values(), ids=PHRASES)
@@ -148,6 +188,13 @@ def test_the_values_of_secret_variables_go() -> None:
     assert redactor.suspicious(json.dumps([value]))
     assert redactor.suspicious(json.dumps([value], ensure_ascii=False))
     assert redactor.text(value) == mark(value)
+
+
+def test_the_value_of_a_variable_goes_from_a_url_too() -> None:
+    redactor = Redactor(environ={"PGPASSWORD": "p/s & w+rd é", "MAIL_PASS": "another-one"})
+    value = "p/s & w+rd é"
+    for shown in (quote(value), quote(value, safe=""), quote_plus(value), "another-one"):
+        assert shown not in redactor.text(f"connect to x?p={shown}&y")
 
 
 def test_the_longer_of_two_values_goes_first() -> None:
@@ -236,8 +283,13 @@ def test_text_without_secrets_stays(text: str) -> None:
         "AKIAIOSFODNN7EXAMPLE " * 20_000,
         "Bearer " * 80_000,
         "password='" * 50_000,
+        "password=x" * 50_000,
+        "authorization: bearer " + "a" * 500_000,
+        "?token" * 50_000 + "=",
+        "://" + "a" * 500_000 + "1@",
+        "-----BEGIN PRIVATE KEY-----\nA-b: c" + "\n" * 200_000,
     ],
-    ids=range(8),
+    ids=range(13),
 )
 def test_no_text_takes_long(text: str) -> None:
     redactor = Redactor(environ={})
@@ -253,6 +305,10 @@ def test_what_an_object_says_of_itself_is_read_for_assignments() -> None:
     assert "'q'" not in said
     assert "name='bob'" in said
     assert redactor.shown(said) == said
+    said = redactor.shown("<Client token=hunter2 auth=None secret=Kept('x') max_tokens=5, api_key: abc/d>")
+    assert said == (
+        f"<Client token={mark('hunter2')} auth=None secret=Kept('x') max_tokens=5, api_key: {mark('abc/d')}>"
+    )
 
 
 SECRET_NAMES = """
@@ -261,7 +317,7 @@ SECRET_NAMES = """
     accessToken id_token authToken auth_token secret client_secret clientSecret private_key
     privateKey credential credentials cookie set-cookie Set-Cookie x-api-key X-Api-Key session_key
     sessionKey signing-key aws_secret_access_key openai_key pwd passphrase proxy-authorization
-    access_tokens secrets
+    access_tokens secrets PGPASSWORD DB_PASS smtp_pass masterKey ENCRYPTIONKEY storage_key bearer
 """.split()
 
 OTHER_NAMES = """
@@ -269,7 +325,7 @@ OTHER_NAMES = """
     key keys keyboard author authors secretary cost_per_token primary_key cache_key keyword
     public_key monkey turkey next_token next_page_token eos_token authority cookiecutter
     passwords_file token_url password_length secret_name api_key_id tokenize name text key_id
-    compass
+    compass pass first_pass
 """.split()
 
 

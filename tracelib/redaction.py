@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 DOMAIN = "tracelib redaction 1\n"
 """Hashed before a secret, so that its mark is found in no table of digests made for something else."""
@@ -20,7 +21,7 @@ MARK = re.compile(r"(\[redacted [0-9a-f]{8}\])")
 SHORTEST = 8
 """Characters that an environment variable's value needs to count as a secret."""
 
-SECRET_VARIABLE = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+SECRET_VARIABLE = ("_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_PASS")
 
 LOOPS = 8
 """Passes over one text; a pass can uncover a secret that had stood against another one."""
@@ -125,9 +126,11 @@ def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _written(value: str) -> set[str]:
-    """A value as it stands in text, in JSON and in JSON within JSON, and so that it is ASCII."""
+    """A value as it stands in text, in a URL, in JSON and in JSON within JSON, and so that it is ASCII."""
+    raw = value.encode("utf-8", "surrogatepass")
+    in_url = {quote(raw), quote(raw, safe=""), quote_plus(raw)}
     once = {json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]}
-    return {value, *once, *(json.dumps(text, ensure_ascii=False)[1:-1] for text in once)}
+    return {value, *in_url, *once, *(json.dumps(text, ensure_ascii=False)[1:-1] for text in once)}
 
 
 WORD = "[A-Za-z0-9_-]"
@@ -139,10 +142,12 @@ TOKENS = {
         f"(?:(?:{KINDS})-{WORD}{{12,}}|{WORD}{{0,200}}?{PLAIN}{{20}}{WORD}*"
         f"|(?={WORD}{{0,200}}?[0-9]){WORD}{{0,200}}?{PLAIN}{{16}}{WORD}*)"
     ),
+    **dict.fromkeys(("sk-proj-", "sk-ant-"), f"{WORD}{{20,}}"),
     **dict.fromkeys(("sk_live_", "rk_live_", "sk_test_", "rk_test_"), f"{PLAIN}{{16,}}"),
     **dict.fromkeys(("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"), "[A-Za-z0-9_]{20,}"),
     **dict.fromkeys(("AKIA", "ASIA"), f"[A-Z0-9]{{16}}(?!{PLAIN})"),
     "AIza": f"{WORD}{{30,}}",
+    "GOCSPX-": f"{WORD}{{20,}}",
     **dict.fromkeys((f"xox{kind}-" for kind in "abcdeoprs"), "[A-Za-z0-9%-]{10,}"),
     "xapp-": "[A-Za-z0-9-]{20,}",
     "hf_": f"{PLAIN}{{20,}}",
@@ -153,6 +158,7 @@ TOKENS = {
     "eyJ": rf"{WORD}{{8,2000}}+\.{WORD}{{8,}}(?:\.{WORD}*)+",
     **dict.fromkeys(("gsk_", "r8_", "whsec_", "ntn_", "lin_api_"), f"{PLAIN}{{20,}}"),
     **dict.fromkeys(("xai-", "pplx-"), f"{PLAIN}{{20,}}"),
+    **dict.fromkeys(("nvapi-", "tvly-"), f"{WORD}{{20,}}"),
     **dict.fromkeys(("dop_v1_", "shpat_"), "[0-9a-f]{32,}"),
     **dict.fromkeys(("dckr_pat_", "lsv2_"), f"{WORD}{{20,}}"),
     "AccountKey=": "[A-Za-z0-9+/]{40,}=*",
@@ -172,27 +178,51 @@ PHRASES = (
         f"(?:[Ss]ecret[_-]access[_-]key|SECRET_ACCESS_KEY|[Ss]ecretAccessKey)[\"'\\\\]*\\s*[:=]\\s*[\"'\\\\]*{AWS_SECRET}",
     ),
     (("Bearer ",), "Bearer +((?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,}|[A-Za-z0-9._~+/=-]{20,})"),
+    (
+        ("uthorization",),
+        r"(?i:authorization)[\"'\\]{0,4}\s{0,3}[:=,]\s{0,3}b?[\"'\\]{0,4}"
+        r"(?i:bearer|basic|token|api-?key|key|digest)\s{1,3}((?=[a-z._~+/-]*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,})",
+    ),
     (("@",), r":/{1,2}[^\s/@:?#\"'<>]{0,200}:([^\s/?#\"'<>]{1,500})@"),
+    (
+        ("@",),
+        r":/{1,2}((?=[A-Za-z_.~-]{0,99}[0-9])[A-Za-z0-9_.~-]{20,200})(?::[^\s/@]{0,20} ?[^\s/@]{0,20})?@",
+    ),
+    (
+        ("=",),
+        r"[?&][A-Za-z0-9_.-]{0,40}?(?<!page)(?<!page[_-])(?<!next[_-])"
+        r"(?i:api[_-]?key|token|secret|password|passwd|pwd|sig|signature)=([^\s&#\"'<>\\]{6,2000})",
+    ),
+    (("hooks.slack.com/",), r"hooks\.slack\.com/[a-z]{1,20}/([A-Za-z0-9/_-]{20,})"),
     (
         ("PRIVATE KEY",),
         r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
         r"((?:[^-]|-(?!----)){0,20000}-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-        r"|(?:\s|\\[nr]){0,9}(?:[A-Za-z0-9+/=]{20,}(?:\s|\\[nr])*){0,400})",
+        r"|(?:\s|\\[nr]){0,9}(?:[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,80}(?:\s|\\[nr])*){0,4}"
+        r"(?:[A-Za-z0-9+/=]{20,}(?:\s|\\[nr])*){0,400})",
     ),
 )
 """Secrets known by what stands before them: words of which the text has one, and the secret as group."""
 
 ASSIGNMENT = re.compile(
     r"""(?<![A-Za-z0-9_-])(?P<name>[A-Za-z_][A-Za-z0-9_-]{1,60}+)(?P<sign>["']?\s{0,3}[=:]\s{0,3})"""
-    r"""(?P<value>b?(?P<quote>["'])(?:\\.|(?!(?P=quote)).){1,2000}(?P=quote))"""
+    r"""(?P<value>b?(?P<quote>["'])(?:\\.|(?!(?P=quote)).){1,2000}(?P=quote)"""
+    r"""|(?!(?:None|True|False)\b)[^\s"'()\[\]{},;<>=]{1,500}+(?![("'\[{]))"""
 )
 
 SEPARATED = re.compile(
     r"-(?:BEGIN|(?=[A-Za-z0-9%-]{10})(?:(?<=[sr]k-)|(?<=gh[opsru]-)|(?<=pat-)|(?<=xox[a-z]-)|(?<=hf-)"
-    r"|(?<=npm-)|(?<=xapp-)|(?<=pypi-)|(?<=r8-)|(?<=hsec-)|(?<=ntn-)|(?<=n-api-)|(?<=xai-)|(?<=plx-)"
-    r"|(?<=p-v1-)|(?<=sv2-)|(?<=[tT]-)[aA]ccess|(?<=[tT]-)ACCESS))"
+    r"|(?<=npm-)|(?<=xapp-)|(?<=pypi-)|(?<=r8-)|(?<=hsec-)|(?<=ntn-)|(?<=n-api-)|(?<=xai-)|(?<=plx-)|(?<=SPX-)"
+    r"|(?<=p-v1-)|(?<=sv2-)|(?<=vapi-)|(?<=vly-)|(?<=[tT]-)[aA]ccess|(?<=[tT]-)ACCESS))"
 )
-CAPITALS = re.compile(r"J(?:A(?<=A[JS]JA)|a(?<=AJJa)|\.(?<=SJ\.)|e(?:arer |y(?:=|(?<=ccessJey)))|(?<=eyJ))")
+QUERY = re.compile(
+    r"=(?:(?<=[kK]ey=)|(?<=[tT]oken=)|(?<=ecret=)|(?<=assword=)|(?<=asswd=)|(?<=[pP]wd=)|(?<=[sS]ig=)"
+    r"|(?<=ignature=))"
+)
+CAPITALS = re.compile(
+    r"J(?:A(?<=A[JS]JA)|a(?<=AJJa)|\.(?<=SJ\.)|e(?:arer |y(?:=|(?<=ccessJey)))|(?<=eyJ)"
+    r"|ation(?<=thoriJation)|(?<=/J)[A-Z0-9]{7,12}/)"
+)
 
 
 def telltale(text: str) -> bool:
@@ -204,6 +234,8 @@ def telltale(text: str) -> bool:
     if SEPARATED.search(text.replace("_", "-")):
         return True
     if "@" in text and ":/" in text:
+        return True
+    if "?" in text and QUERY.search(text):
         return True
     rare = text.replace("I", "J").replace("z", "J").replace("G", "J").replace("K", "J").replace("B", "J")
     return CAPITALS.search(rare) is not None
@@ -221,13 +253,18 @@ def without_shapes(text: str) -> str:
 
 
 def _at_word(start: str, rest: str) -> str:
-    """A pattern for `start` where a word begins, be it after `\\n` in JSON that is inside the text.
+    """A pattern for `start` where a word begins; a long one may stand behind `-` or `_` as well.
 
     The literal comes before the look back at what precedes it: a search for a literal is much faster.
     """
     literal = re.escape(start)
-    return rf"{literal}(?:(?<!{WORD}{literal})|(?<=\\[nrtbf]{literal})){rest}"
+    before = PLAIN if len(start) > 4 else WORD
+    escaped = "".join(f"|(?<={each}{literal})" for each in ESCAPES)
+    return f"{literal}(?:(?<!{before}{literal}){escaped}){rest}"
 
+
+ESCAPES = (r"\\[nrtbf]", "%[0-9A-Fa-f]{2}", r"\\u00[0-9A-Fa-f]{2}", r"[0-9\[]m")
+"""What ends with a letter or a digit and is no part of a word: in JSON, in URLs, in colours of a terminal."""
 
 _compiled = functools.cache(re.compile)
 """Patterns are compiled when a text first needs them: an import should not pay for them."""
@@ -257,19 +294,24 @@ def _words(text: str) -> frozenset[str]:
 SECRETS = _words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials authorization "
     "cookie cookies setcookie apikey apikeys apitoken authtoken accesstoken refreshtoken idtoken bearertoken "
-    "sessionkey sessiontoken privatekey secretkey accesskey clientsecret jwt"
+    "sessionkey sessiontoken privatekey secretkey accesskey clientsecret appsecret masterkey encryptionkey "
+    "signingkey authkey pgpassword bearer jwt"
 )
 """Words that name a secret wherever they stand in a name."""
 
 KEYS = _words(
     "api access private secret session encryption signing auth master service account ssh deploy license "
     "subscription shared consumer hmac client webhook admin openai anthropic google gemini aws azure stripe "
-    "github gitlab slack huggingface hf mistral cohere groq deepseek twilio sendgrid openrouter"
+    "github gitlab slack huggingface hf mistral cohere groq deepseek twilio sendgrid openrouter "
+    "storage tls rsa"
 )
 """Words that make the word `key` after them a secret."""
 
 OWNERS = _words("access refresh auth api bearer session id oauth csrf client user service")
 """Words that make even the plural `tokens` after them secrets."""
+
+LOGINS = _words("db database user smtp mail email ftp root admin pg postgres mysql redis proxy ssh sudo")
+"""Words that make the word `pass` after them a password."""
 
 NO_SECRET_TOKEN = _words(
     "per next page continuation eos bos pad unk sep mask cls stop special first last new input output prompt "
@@ -302,6 +344,8 @@ def is_secret_name(name: str) -> bool:
             return before not in NO_SECRET_TOKEN
         case "tokens":
             return before in OWNERS
+        case "pass":
+            return before in LOGINS
         case "auth":
             return True
     return not SECRETS.isdisjoint(words)

@@ -738,6 +738,10 @@ NAMED = {
     "tuple": lambda s: {"auth": ("bob", s)},
     "object": lambda s: {"credentials": Point(s)},
     "ordered": lambda s: collections.OrderedDict(passwd=s),
+    "key of a derived type": lambda s: {Name("password"): s},
+    "key of an enum": lambda s: {enum.StrEnum("E", {"A": "Authorization"}).A: s},  # type: ignore[attr-defined]
+    "key of a node": lambda s: {trace.node("api_key"): s},
+    "repr without quotes": lambda s: Speaking(f"<Client token={s} x=1>"),
 }
 
 

@@ -216,9 +216,14 @@ class Walk:
 
     def names_secret(self, key: Any) -> bool:
         """Whether a key, which may be bytes as in HTTP headers, says that a secret follows."""
-        if type(key) is bytes and len(key) < PREFIX:
-            key = key.decode("latin-1")
-        return type(key) is str and len(key) < PREFIX and is_secret_name(key)
+        kind = type(key)
+        if has_base(kind, str):
+            name = str.__str__(key)
+        elif has_base(kind, bytes):
+            name = bytes.__getitem__(key, slice(PREFIX)).decode("latin-1")
+        else:
+            return has_base(kind, Node) and self.names_secret(key._data)
+        return len(name) < PREFIX and is_secret_name(name)
 
 
 def _is_plain(key: Any) -> bool:
