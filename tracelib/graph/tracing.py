@@ -248,11 +248,23 @@ def annotate(**facts: Any) -> None:
     `attempts`, `first_token_ns`, `cost_nano` (billionths of a dollar) and `request` (any value). Where
     nothing runs or nothing is recorded it does nothing; said again, the later word holds.
     """
+    frame = _running()
+    if frame is not None:
+        frame.facts = {**(getattr(frame, "facts", None) or {}), **facts}
+
+
+def annotated() -> dict[str, Any] | None:
+    """What was said of the running call so far; None where nothing runs or nothing is recorded."""
+    frame = _running()
+    return None if frame is None else getattr(frame, "facts", None) or {}
+
+
+def _running() -> Frame | None:
+    """The call that runs here; branches of threads are passed over."""
     frame = here.get()
     while frame is not None and frame.op is None:
         frame = frame.caller
-    if frame is not None:
-        frame.facts = {**(getattr(frame, "facts", None) or {}), **facts}
+    return frame
 
 
 def is_tracing() -> bool:

@@ -45,9 +45,13 @@ __all__ = [
     "guarded",
 ]
 
-# Bound late, name -> "module:class": its module loads openai, tenacity and pydantic, a second of work
-# that a program without an OpenAI model never pays.
-LATE = {"openai": "tracelib.llm.openai:OpenAIModel"}
+# Bound late, name -> "module:attribute". The module of OpenAIModel loads openai, tenacity and pydantic, a
+# second of work that a program without an OpenAI model never pays; who keeps records lives in a higher room.
+LATE = {
+    "openai": "tracelib.llm.openai:OpenAIModel",
+    "tell_question": "tracelib.programs.asking:tell_question",
+    "tell_reply": "tracelib.programs.asking:tell_reply",
+}
 _late = resolver(LATE)
 
 
@@ -132,7 +136,7 @@ class Model:
             params=plain_params({**self.defaults, **params}),
             price=self.prices.get(self.name),
         )
-        return passage(question, self._asked)
+        return _told(question, passage(question, self._asked))
 
     def _asked(self, question: Question) -> Steps:
         started = perf_counter()
@@ -209,6 +213,14 @@ class CallableModel(Model):
         raise InvalidReply(
             f"{self.name} returned {kind} {said!r}: return text, a Reply or a chat completion", repr(said)
         )
+
+
+def _told(question: Question, steps: Steps) -> Steps:
+    """The steps, and whoever keeps records of the running call told of them."""
+    _late("tell_question")(question)
+    reply = yield from steps
+    _late("tell_reply")(reply)
+    return reply
 
 
 def as_model(source: Any = None) -> Model:

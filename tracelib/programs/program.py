@@ -13,11 +13,8 @@ from typing import Any
 
 from tracelib.errors import GraphError
 from tracelib.graph.bundle import Bundle
-from tracelib.graph.tracing import annotate
 from tracelib.llm.message import as_messages, system
 from tracelib.llm.model import Model, Reply, as_model
-
-NANO = 1_000_000_000
 
 
 class Program(Bundle[Any, Any]):
@@ -25,7 +22,7 @@ class Program(Bundle[Any, Any]):
 
     Called, it gives the reply's text; a list of texts where `n` is more than one; an object of
     `response_format` where that is a pydantic class (InvalidReply when the reply is none); the Reply
-    itself where `tools` are offered. `call.facts` keep model, tokens and cost.
+    itself where `tools` are offered. A store keeps model, tokens and cost with the call.
     """
 
     __slots__ = ("_asked", "api_params")
@@ -102,29 +99,12 @@ class _Question:
             self.params["response_format"] = _schema_of(self._format)
 
     def heard(self, reply: Reply) -> Any:
-        """Tell who keeps records about the reply, and give what the caller gets of it."""
-        _tell(self, reply)
+        """What the caller gets of the reply."""
         if isinstance(self._format, type):
             return reply.parse(self._format)
         if self._tools:
             return reply
         return list(reply.texts) if len(reply.texts) > 1 else reply.text
-
-
-def _tell(question: _Question, reply: Reply) -> None:
-    usage = reply.usage
-    annotate(
-        model=reply.model or None,
-        provider=reply.provider or None,
-        tokens_in=usage.prompt_tokens,
-        tokens_out=usage.completion_tokens,
-        tokens_cached=usage.cached_tokens,
-        tokens_reasoning=usage.reasoning_tokens,
-        attempts=reply.attempts,
-        first_token_ns=None if reply.first_token is None else int(reply.first_token * NANO),
-        cost_nano=None if reply.cost is None else round(reply.cost * NANO),
-        request={"messages": [message.to_dict() for message in question.messages], "params": question.params},
-    )
 
 
 def _schema_of(kind: Any) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class Store:
             self.drain()
         except StoreError as error:
             warnings.warn(
-                f"the newest records of {self.database.shown} are still in its journal, and not shown ({error})",
+                f"the newest records of {self.database.shown} are still in the journal, not shown ({error})",
                 StoreWarning,
                 stacklevel=3,
             )
