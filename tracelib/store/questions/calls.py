@@ -103,10 +103,12 @@ def finished(connection: Connection, rows: Sequence[Row[Any]], blobs: Blobs | No
     runs = {row.n: id_text(row.id) for row in by(connection, schema.run.c.n, [row.run for row in rows])}
     tags = tags_of(connection, "call", [raw(row.id).hex() for row in rows])
     made = [
-        replace(
-            _stored(row, functions[row.function], versions.get(row.version)),
-            run=runs.get(row.run),
-            tags=tags.get(raw(row.id).hex(), ()),
+        _stored(
+            row,
+            functions[row.function],
+            versions.get(row.version),
+            runs.get(row.run),
+            tags.get(raw(row.id).hex(), ()),
         )
         for row in rows
     ]
@@ -133,7 +135,9 @@ def _opened(connection: Connection, blobs: Blobs, row: Row[Any]) -> dict[str, An
     }
 
 
-def _stored(row: Row[Any], of: Row[Any], version: Row[Any] | None) -> StoredCall:
+def _stored(
+    row: Row[Any], of: Row[Any], version: Row[Any] | None, run: str | None, tags: tuple[str, ...]
+) -> StoredCall:
     return StoredCall(
         id=id_text(row.id),
         trace=id_text(row.trace),
@@ -157,6 +161,8 @@ def _stored(row: Row[Any], of: Row[Any], version: Row[Any] | None) -> StoredCall
         first_token=None if row.first_token_ns is None else row.first_token_ns / NANO,
         cost=None if row.cost_nano is None else row.cost_nano / NANO,
         place=row.place,
+        run=run,
+        tags=tags,
         n=row.n,
     )
 
