@@ -24,6 +24,22 @@ READING = (
 )  # fmt: skip
 
 
+KILLED = """
+import os, sys, tracelib as trace
+
+sys.executable = ""  # so that no other process drains the journal
+
+@trace.bundle
+def f(x):
+    return x
+
+trace.init("./logdir")
+for i in range(6):
+    f(i)
+os.kill(os.getpid(), 9)
+"""
+
+
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -126,14 +142,9 @@ def test_a_damaged_database_is_an_error_and_no_traceback(tracelib: Command, fold
 
 
 def test_a_store_that_only_the_journal_knows_is_read(tracelib: Command, empty: Path) -> None:
-    code = (
-        "import os, tracelib as trace\nfrom tracelib import init\n"
-        "@trace.bundle()\ndef f(x): return x\n"
-        "init('./logdir'); f(1); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=empty, env=environment(), check=False)
+    subprocess.run([sys.executable, "-c", KILLED], cwd=empty, env=environment(), check=False)
     assert not (empty / "logdir" / "tracelib.db").exists()
-    assert [call["name"] for call in json.loads(tracelib("calls", "--json").out)] == ["f"]
+    assert [call["name"] for call in json.loads(tracelib("calls", "--json").out)] == 6 * ["f"]
 
 
 def test_status_tells_counts_and_what_is_running(tracelib: Command, folder: Path) -> None:
@@ -158,20 +169,6 @@ def test_status_tells_counts_and_what_is_running(tracelib: Command, folder: Path
     assert "1 interrupted" in tracelib("status").out
     (found,) = json.loads(tracelib("status", "--json").out)
     assert (found["calls"], found["interrupted"], found["running"]) == (21, 1, [])
-
-
-KILLED = """
-import os, sys, tracelib as trace
-
-@trace.bundle
-def f(x):
-    return x
-
-trace.init("./logdir")
-for i in range(6):
-    f(i)
-os.kill(os.getpid(), 9)
-"""
 
 
 def test_status_tells_of_a_record_that_was_damaged_whoever_drained_it(tracelib: Command, empty: Path) -> None:
