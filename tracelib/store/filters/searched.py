@@ -27,7 +27,8 @@ from tracelib.store.filters.engines import (
 )
 from tracelib.store.filters.operands import Misuse, Restful, encodable, finite
 from tracelib.store.schema import call, payload
-from tracelib.store.values.opened import BLOB, compact
+from tracelib.store.values.blobs import compact
+from tracelib.store.values.opened import BLOB
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,8 @@ from tracelib.store.database import Database
 from tracelib.store.questions.calls import call_id
 from tracelib.store.rows import NANO
 from tracelib.store.schema import FAILED, INTERRUPTED, call, function, payload, version
-from tracelib.store.values.blobs import Blobs, batches, inflated
+from tracelib.store.values.blobs import Blobs, batches, compact, inflated
 from tracelib.store.values.decoding import decode
-from tracelib.store.values.opened import compact
 
 
 def graph(database: Database, blobs: Blobs, id: str) -> Graph:

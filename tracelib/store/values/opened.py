@@ -8,16 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tracelib.store.values.blobs import Blobs, inflated
+from tracelib.store.values.blobs import Blobs, compact, inflated
 from tracelib.store.values.decoding import decode
 
 BLOB = '{"$":"blob",'
 """How the JSON of a reference to a blob begins."""
-
-
-def compact(structure: Any) -> str:
-    """JSON as values are stored."""
-    return json.dumps(structure, ensure_ascii=False, separators=(",", ":"))
 
 
 def structure(connection: Connection, blobs: Blobs, text: str | None) -> Any:
