@@ -15,13 +15,15 @@ from databases import TEMPLATE, Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from populated import DAY, Spec, populate
+from pydantic_core import to_json
 from sqlalchemy import func, insert, select
 
 from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.database import Database, sqlite_database, url_database
+from tracelib.store.filters.filter import compiled
 from tracelib.store.keeping.lines import LineError, places, record_of, value_of
-from tracelib.store.keeping.marks import aliases, move_alias
+from tracelib.store.keeping.marks import alias_log, aliases, move_alias, say
 from tracelib.store.keeping.transfer import Imported, export, import_
 from tracelib.store.migrations import migrate
 from tracelib.store.values.blobs import Blobs, FolderBlobs, TableBlobs
@@ -127,7 +129,7 @@ def test_rows_that_are_equal_in_all_they_say_keep_their_number(
     same = {"session": 1, "time_ns": 5, "name": "candidate", "data": "{}"}
     said = {
         "target_kind": "run",
-        "target": "00",
+        "target": "0" * 32,
         "name": "x",
         "score": 1.5,
         "text": "",
@@ -265,6 +267,8 @@ def test_paths_that_cannot_be_used_are_named(place: Place, blobs: Blobs, tmp_pat
         import_(place.database, blobs, tmp_path / "no/such/file")
 
 
+DEEP = "[" * 960 + "]" * 960
+ELSEWHERE = {"$": "blob", "hash": "0" * 64, "size": 3, "prefix": "x"}
 DAMAGE: list[tuple[str, Callable[[str], str], str]] = [
     ("call", lambda line: line[: len(line) // 2] + "\n", "is not JSON"),
     ("call", lambda line: "[1]\n", "no object"),
@@ -280,12 +284,22 @@ DAMAGE: list[tuple[str, Callable[[str], str], str]] = [
     ("call", lambda line: edited(line, edges=[["zz", "x"]]), "'edges'"),
     ("call", lambda line: edited(line, blobs=["../x"]), "'blobs'"),
     ("call", lambda line: edited(line, error_type="a\0b"), "'error_type'"),
+    ("call", lambda line: edited(line, inputs=3), "'inputs'"),
+    ("call", lambda line: edited(line, inputs={"x": float("nan")}), "NaN is none of its numbers"),
+    ("call", lambda line: line.replace('"inputs":{', '"inputs":{"x":1e999,'), "'inputs' that is too large"),
+    ("call", lambda line: line.replace('"inputs":{', '"inputs":{"x":' + DEEP + ","), "not JSON|too deep"),
+    ("call", lambda line: edited(line, blobs=["0" * 64]), "names a value that no line before it"),
+    ("call", lambda line: edited(line, inputs={"x": ELSEWHERE}), "not among its 'blobs'"),
+    ("tag", lambda line: edited(line, target="zz"), "'target'"),
+    ("tag", lambda line: edited(line, target_kind="run", target="zz"), "'target'"),
+    ("feedback", lambda line: edited(line, target_kind="vote"), "'target_kind'"),
+    ("version", lambda line: edited(line, number=0), "'number'"),
     ("blob", lambda line: edited(line, data="!"), "base64"),
     ("blob", lambda line: edited(line, data="YWJj"), "has not its hash"),
     ("version", lambda line: edited(line, uses=[1]), "'uses'"),
     ("version", lambda line: edited(line, partial=1), "'partial'"),
     ("update", lambda line: edited(line, path="other"), "names a parameter"),
-    ("update", lambda line: edited(line, score=float("inf")), "'score'"),
+    ("update", lambda line: edited(line, score=1e308), "'score'"),
     ("event", lambda line: edited(line, run=3), "'run'"),
     ("end", lambda line: edited(line, records=3), "tells of 3 records"),
 ]
@@ -318,6 +332,96 @@ def test_what_is_no_export_is_refused(place: Place, blobs: Blobs, tmp_path: Path
     with pytest.raises(StoreError, match="junk"):
         import_(place.database, blobs, tmp_path / "junk")
     assert [*kinds(lines_of(place.database, blobs))] == ["store", "end"]
+
+
+def test_what_is_no_export_at_all_is_said_to_be_none(place: Place, blobs: Blobs) -> None:
+    for line in ("# Notes", '{"kind":"call"}', '{"kind":"store","format":"new"}'):
+        with pytest.raises(StoreError, match="is no export of a store"):
+            import_(place.database, blobs, [line])
+
+
+def test_an_edge_that_a_line_has_twice_is_there_once(place: Place, blobs: Blobs, tmp_path: Path) -> None:
+    other = fresh(tmp_path / "other")
+    populate(*other)
+    lines = lines_of(*other)
+    at = where(lines, "call")
+    edge = ["f" * 32, "x"]
+    lines[at] = edited(lines[at], edges=[edge, edge])
+    import_(place.database, blobs, lines)
+    assert json.loads(lines_of(place.database, blobs)[at])["edges"] == [edge]
+
+
+def test_what_a_store_has_itself_is_not_added_whichever_encoder_wrote_it(place: Place, blobs: Blobs) -> None:
+    populate(place.database, blobs, Spec(traces=1))
+    told = [to_json(1e-5).decode(), json.dumps(1e-7), '{"a": [1e-05, "\\u00e9"]}']
+    with place.database.writing() as connection:
+        for at, text in enumerate(told):
+            change = {"parameter": 1, "time_ns": at, "session": 1, "because": "", "by": ""}
+            connection.execute(insert(schema.update).values(**change, old=text, new=text))
+            connection.execute(insert(schema.event).values(session=1, time_ns=at, name="e", data=text))
+    lines = lines_of(place.database, blobs)
+    assert not +import_(place.database, blobs, lines).added
+    assert lines_of(place.database, blobs) == lines
+
+
+def test_numbers_arrive_as_a_recorder_writes_them(place: Place, blobs: Blobs, tmp_path: Path) -> None:
+    other = fresh(tmp_path / "other")
+    populate(*other, Spec(traces=1))
+    with other[0].writing() as connection:
+        connection.execute(schema.payload.update().values(output=to_json(1e-5).decode()))
+    import_(place.database, blobs, lines_of(*other))
+    with place.database.reading() as connection:
+        assert connection.execute(select(schema.payload.c.output)).scalars().first() == to_json(1e-5).decode()
+
+
+def test_an_older_export_moves_no_alias_back_and_hides_no_newer_score(place: Place, blobs: Blobs) -> None:
+    ids = populate(place.database, blobs, Spec(traces=3))
+    move_alias(place.database, "app0:greet", "production", 1)
+    say(place.database, "call", ids[0], "", name="accuracy", score=0.25)
+    older = lines_of(place.database, blobs)
+    with place.database.writing() as connection:
+        connection.execute(schema.alias.delete())
+        connection.execute(schema.feedback.delete())
+    move_alias(place.database, "app0:greet", "production", 2)
+    say(place.database, "call", ids[0], "", name="accuracy", score=0.75)
+    import_(place.database, blobs, older)
+    assert aliases(place.database, "app0:greet")["production"] == "2"
+    times = [move.at for move in alias_log(place.database, "app0:greet")]
+    assert times == sorted(times)
+    with place.database.reading() as connection:
+        newest = select(schema.call.c.id).where(compiled("score.accuracy == 0.75"))
+        assert connection.execute(newest).scalar_one().hex() == ids[0]
+
+
+def test_a_damaged_value_is_mended_by_an_export_that_has_it(place: Place, blobs: Blobs) -> None:
+    populate(place.database, blobs, Spec(traces=20))
+    lines = lines_of(place.database, blobs)
+    with place.database.writing() as connection:
+        small = schema.blob.c.data.isnot(None)
+        connection.execute(schema.blob.update().where(small).values(data=b"damaged"))
+    if isinstance(blobs, FolderBlobs):
+        for file in blobs.folder.rglob("*"):
+            if file.is_file():
+                file.write_bytes(b"damaged")
+    with pytest.raises(StoreError, match="is damaged"):
+        lines_of(place.database, blobs)
+    import_(place.database, blobs, lines)
+    assert lines_of(place.database, blobs) == lines
+
+
+def test_an_export_goes_through_links_and_into_devices(place: Place, blobs: Blobs, tmp_path: Path) -> None:
+    populate(place.database, blobs, Spec(traces=1))
+    link, null = tmp_path / "link", tmp_path / "null"
+    link.symlink_to(tmp_path / "export.jsonl")
+    null.symlink_to("/dev/null")
+    export(place.database, blobs, link)
+    assert link.is_symlink()
+    assert (tmp_path / "export.jsonl").read_text(encoding="utf-8") == "".join(lines_of(place.database, blobs))
+    export(place.database, blobs, null)
+    assert Path("/dev/null").is_char_device()
+    for full in (tmp_path, "/dev/full"):
+        with pytest.raises(StoreError, match=f"{full} cannot be written"):
+            export(place.database, blobs, full)
 
 
 def test_a_file_that_was_cut_is_noticed(place: Place, blobs: Blobs, tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ the line.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
 from sqlalchemy import BigInteger, Boolean, Column, Float, LargeBinary, Row, SmallInteger, Table, Text
 
 from tracelib.errors import StoreError
 from tracelib.store import schema
-from tracelib.store.values.blobs import compact
+from tracelib.store.values.blobs import ESCAPING, compact
 
 FORMAT = 1
 """Of the lines; a reader refuses a higher one."""
@@ -49,6 +51,10 @@ JSON_COLUMNS = {
     schema.event.c.data,
     schema.run.c.config,
 }
+
+
+REFERENCE = re.compile(r'"\$":"blob","hash":"([0-9a-f]{64})"')
+"""What stands in a section for a value that is kept elsewhere."""
 
 
 class LineError(ValueError):
@@ -124,12 +130,16 @@ def line_of(record: Mapping[str, Any]) -> str:
 def record_of(line: str | bytes) -> dict[str, Any]:
     """What a line says; raises LineError."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise LineError(f"is not JSON ({error})") from error
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
         raise LineError('is no object with a "kind"')
     return record
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is none of its numbers")
 
 
 def values(table: Table, record: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
@@ -143,7 +153,7 @@ def values(table: Table, record: Mapping[str, Any], **instead: Any) -> dict[str,
 def value_of(place: Place, record: Mapping[str, Any]) -> Any:
     given = record.get(place.name)
     if place.is_json and place.name in record:
-        return compact(given)
+        return _text_of(place, given)
     if given is None:
         if not place.nullable:
             raise LineError(f"has no {place.name!r}")
@@ -151,6 +161,26 @@ def value_of(place: Place, record: Mapping[str, Any]) -> Any:
     if not place.fits(given):
         raise LineError(f"has {given!r:.80} as {place.name!r}")
     return given if place.convert is None else place.convert(given)
+
+
+def _text_of(place: Place, given: Any) -> str:
+    try:
+        text = rewritten(given)
+        if "Infinity" in text:  # a number such as 1e999, or only a word
+            json.dumps(given, allow_nan=False)
+    except RecursionError as error:
+        raise LineError(f"has {place.name!r} nested too deep") from error
+    except ValueError as error:
+        raise LineError(f"has a number in {place.name!r} that is too large") from error
+    return text
+
+
+def rewritten(value: Any) -> str:
+    """JSON as a recorder writes it: the same text, so that what was exported is found to be here already."""
+    try:
+        return to_json(value, inf_nan_mode="constants").decode()
+    except ValueError:  # half a surrogate pair, or deeper than it goes
+        return ESCAPING.encode(value)
 
 
 def _is_whole(limit: int, given: Any) -> bool:

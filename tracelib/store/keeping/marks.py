@@ -200,7 +200,10 @@ def _aliases(connection: Connection, name: str) -> dict[str, str]:
 
 
 def _moved(connection: Connection, name: str, alias: str, number: str, by: str | None) -> AliasMove:
-    row = {"name": name, "alias": alias, "version": number, "time_ns": time.time_ns()}
+    """The moves of a name have times that grow, also where a clock was set back: they are ordered by them."""
+    newest = select(func.max(alias_move.c.time_ns)).where(alias_move.c.name == name)
+    last = connection.execute(newest).scalar()
+    row = {"name": name, "alias": alias, "version": number, "time_ns": max(time.time_ns(), (last or 0) + 1)}
     row["by"] = storable(by or user_name())
     return _move(connection.execute(alias_move.insert().values(row).returning(alias_move)).one())
 

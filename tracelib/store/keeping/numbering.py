@@ -5,10 +5,10 @@ Both count in the order of time, and aliases go on pointing to what they pointed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Column, Connection, Row, Select, Table, insert, select, update
 
 from tracelib.store import schema
 from tracelib.store.schema import parameter, version
@@ -17,7 +17,6 @@ from tracelib.store.values.blobs import adding
 
 BESIDE = "_beside"
 """Where a row keeps what belongs to other tables."""
-Row = dict[str, Any]
 
 
 class Numbering:
@@ -28,7 +27,7 @@ class Numbering:
         self._parents: list[tuple[int, str, str]] = []
         self._disagreeing: dict[int, str] = {}
 
-    def add(self, row: Row) -> bool:
+    def add(self, row: dict[str, Any]) -> bool:
         """Whether it was new."""
         key, parent, uses = row.pop(BESIDE)
         here = self._connection.execute(
@@ -77,15 +76,30 @@ def order_changes(connection: Connection, programs: Iterable[str]) -> None:
     """Let the changes of each program's parameters be in the order of time: states are numbered so."""
     for program in programs:
         rows = connection.execute(_changes(program)).all()
-        ordered = sorted(rows, key=lambda row: row.time_ns)
-        places = {row.n: rank for rank, row in enumerate(rows)}
-        moved = [(row.n, rows[rank].n) for rank, row in enumerate(ordered) if row.n != rows[rank].n]
-        for sign in (-1, 1):  # by way of negative numbers, as above
-            for old, new in moved:
-                here = history.c.n == (old if sign == -1 else -new)
-                connection.execute(update(history).where(here).values(n=sign * new))
-        states = {str(places[row.n] + 1): str(rank) for rank, row in enumerate(ordered, 1)}
-        follow(connection, program, states)
+        places = {row.n: number for number, row in enumerate(rows, 1)}
+        ordered = _order(connection, history, rows)
+        follow(connection, program, {str(places[n]): str(number) for number, n in enumerate(ordered, 1)})
+
+
+def order_by_time(connection: Connection, table: Table, of: Column[Any], values: Sequence[str]) -> None:
+    """Let the rows of a table that are about the same one of some things be in the order of time."""
+    asked = select(table.c.n, table.c.time_ns, of.label("about")).where(of.in_(values)).order_by(table.c.n)
+    about: dict[str, list[Any]] = {}
+    for row in connection.execute(asked):
+        about.setdefault(row.about, []).append(row)
+    for rows in about.values():
+        _order(connection, table, rows)
+
+
+def _order(connection: Connection, table: Table, rows: Sequence[Row[Any]]) -> list[int]:
+    """Share out the numbers of some rows by time, and give the old numbers in the new order."""
+    ordered = sorted(rows, key=lambda row: row.time_ns)
+    moved = [(row.n, rows[rank].n) for rank, row in enumerate(ordered) if row.n != rows[rank].n]
+    for sign in (-1, 1):  # by way of negative numbers, as above
+        for old, new in moved:
+            here = table.c.n == (old if sign == -1 else -new)
+            connection.execute(update(table).where(here).values(n=sign * new))
+    return [row.n for row in ordered]
 
 
 def state_of(connection: Connection, program: str, path: str, time_ns: int) -> int | None:

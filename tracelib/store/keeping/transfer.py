@@ -46,7 +46,8 @@ def export(
 
     `where`, a filter or a condition on rows of `call`, selects calls: they are written with the values,
     code, runs, tags and feedback that they have, and nothing else is. A path gets a whole file or
-    none, readable by its owner only. Raises StoreError when a value is damaged.
+    none, readable by its owner only; a device or pipe is written to. Raises StoreError when a value is
+    damaged, or when it cannot be written.
     """
     clause = compiled(where) if isinstance(where, str) else where
     with _opened(target) as file, database.reading() as connection:
@@ -67,11 +68,21 @@ def _opened(target: str | os.PathLike[str] | IO[str]) -> Iterator[IO[str]]:
     if not isinstance(target, (str, os.PathLike)):
         yield target
         return
-    path = Path(target)
+    path = Path(target).resolve()  # what a link points to is replaced, not the link
     try:
-        made, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with _replacing(path) if path.is_file() or not path.exists() else _writing(path) as file:
+            yield file
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+        raise StoreError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _writing(path: Path) -> IO[str]:
+    return path.open("w", encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[str]]:
+    made, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(made, "w", encoding="utf-8", newline="\n") as file:
             yield file

@@ -6,7 +6,6 @@ Nothing is repaired. Each finding says what is wrong, with whom, and what to do.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,7 +19,7 @@ from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.database import Database
 from tracelib.store.journal.segments import Segment, segments
-from tracelib.store.keeping.lines import SECTIONS
+from tracelib.store.keeping.lines import REFERENCE, SECTIONS
 from tracelib.store.rows import shown_id
 from tracelib.store.schema import (
     alias,
@@ -43,7 +42,6 @@ PAGE = 200
 """Rows that are read together."""
 SHOWN = 20
 """Findings of one kind that are told one by one."""
-REFERENCE = re.compile(r'"\$":"blob","hash":"([0-9a-f]{64})"')
 
 Rederive = Callable[[Version], str]
 """The hash of a version from its parts."""
