@@ -121,15 +121,25 @@ def namespaces_around(value: Any) -> Iterator[dict[str, Any]]:
         seen.add(id(item))
         if is_function(item):
             yield item.__globals__
-            waiting.extend(v for ok, v in map(cell_value, item.__closure__ or ()) if ok and is_function(v))
-        module = plain_string(attributes(item).get("__module__")) if not is_class(item) else None
-        if is_function(item):
-            module = plain_string(item.__module__)
-        for name in (module, class_names(type(item))[0]):
+        for name in (_module_name(item), class_names(type(item))[0]):
             found = loaded(name) if name else None
             if found is not None:
                 yield namespace_of(found)
+        waiting.extend(filter(is_function, _held(item)))
         waiting.append(wrapped(item))
+
+
+def _module_name(item: Any) -> str | None:
+    if is_function(item):
+        return plain_string(item.__module__)
+    return None if is_class(item) else plain_string(attributes(item).get("__module__"))
+
+
+def _held(item: Any) -> list[Any]:
+    """What a function has in its cells, and any other object in its attributes, as a command its callback."""
+    if is_function(item):
+        return [value for filled, value in map(cell_value, item.__closure__ or ()) if filled]
+    return [] if is_class(item) or is_module(item) else list(attributes(item).values())
 
 
 def name_in(namespace: dict[str, Any], value: Any, preferred: str | None = None) -> str | None:

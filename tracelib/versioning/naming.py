@@ -21,6 +21,7 @@ from tracelib.versioning.inspection import (
     is_function,
     is_recorded_function,
 )
+from tracelib.versioning.moments import MOMENT, PLACE, as_seen_from, hints, is_computed
 from tracelib.versioning.pieces import BUILTIN, DUNDER, DUNDERS, MISSING, VALUE, Inner, Owner, kind_of_node
 from tracelib.versioning.spaces import Space, is_local_module
 from tracelib.versioning.values import is_plain, literal
@@ -122,7 +123,7 @@ class Naming(Choosing):
         if places.is_module(value) and is_local_module(value):
             return self.module(self.spaces.of(places.namespace_of(value)))
         if is_plain(value) and not space.is_state(name):
-            return self.constant(space, name, value, binding.statement, ("constant", id(space), name))
+            return self._plain(space, name, value, binding, bindings)
         if is_function(value):
             found = self._live_function(space, name, value, binding)
             if found is not None:
@@ -131,6 +132,18 @@ class Naming(Choosing):
             return self.of_class(space, name, value, ("put", id(space), name))
         self._hold(space, name, value)
         return self._defined(space, name, value, binding, bindings)
+
+    def _plain(self, space: Space, name: str, value: Any, binding: Binding, bindings: list[Binding]) -> Owner:
+        """A plain constant, which counts by its value, unless that is another one in each run or folder."""
+        told = hints(self.spaces, space, binding.statement) if is_computed(binding.statement, value) else ()
+        if MOMENT in told:
+            self.state[(space.name, name)] = None
+            self._show(space, name, value, REDACTOR.is_secret_name(name) and type(value) is str)
+            return self._defined(space, name, value, binding, bindings)
+        found = self.constant(space, name, value, binding.statement, ("constant", id(space), name))
+        if PLACE in told and found.piece is not None and (path := as_seen_from(space, value)) is not None:
+            found.piece.canonical = f"place {path}"
+        return found
 
     def _unloaded(self, space: Space, name: str, binding: Binding, bindings: list[Binding]) -> Owner:
         node = binding.statement.node
