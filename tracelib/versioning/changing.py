@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracelib.versioning.chunks import Statement
+from tracelib.versioning.imports import origin
 from tracelib.versioning.naming import Naming
 from tracelib.versioning.spaces import Space
 
@@ -24,10 +25,7 @@ class Changing(Naming):
         if owner.piece is None or owner.piece.space is space or owner.piece.module:
             return []
         other, final = self.finals.get((id(space), name), (space, name))
-        found = space.mutations(name)
-        for called, statements in space.calls.items():
-            if final in self._changed_by_calling(space, called, other):
-                found = [*found, *statements]
+        found = [*space.mutations(name), *self._changers(space).get((id(other), final), ())]
         return sorted({id(s): s for s in found}.values(), key=lambda s: s.number)
 
     def _reaches(self, statement: Statement, name: str, attribute: str, module: Space) -> bool:
@@ -35,10 +33,17 @@ class Changing(Naming):
         read = {load.chain[1] for load in statement.names.loads if load.chain[0] == name and load.chain[1:]}
         return attribute in read or any(attribute in module.changed_in(function) for function in read)
 
-    def _changed_by_calling(self, space: Space, function: str, module: Space) -> set[str]:
-        """The names of another module that a function imported from there changes when it is called."""
-        if not any(isinstance(b.bound.node, ast.alias) for b in space.bindings(function)):
-            return set()
-        self.owner(space, function)
-        other, final = self.finals.get((id(space), function), (space, function))
-        return module.changed_in(final) if other is module else set()
+    def _changers(self, space: Space) -> dict[tuple[int, str], list[Statement]]:
+        """The statements of a module that change names of others by calling or deriving, by these names."""
+        found = self.changers.get(id(space))
+        if found is None:
+            found = self.changers[id(space)] = {}
+            for used, changed_in in (
+                (space.calls, Space.changed_in),
+                (space.makings, Space.changed_by_making),
+            ):
+                for name, statements in used.items():
+                    where, final = origin(self.spaces, space, name)
+                    for changed in changed_in(where, final) if where is not space else ():
+                        found.setdefault((id(where), changed), []).extend(statements)
+        return found

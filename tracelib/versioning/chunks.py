@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from tracelib.versioning.age import edited_since_import
 from tracelib.versioning.canonical import canonical
+from tracelib.versioning.effects import changed_by_making, decorating, made_from
 from tracelib.versioning.names import Bound, Names
-from tracelib.versioning.scope import names_of, root_of
+from tracelib.versioning.scope import names_of
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -91,6 +92,8 @@ class Chunk:
         self._index: dict[str, list[Binding]] | None = None
         self._mutations: dict[str, list[Statement]] = {}
         self._calls: dict[str, list[Statement]] = {}
+        self._makings: dict[str, list[Statement]] = {}
+        self._made: dict[str, list[str]] = {}
         self._stars: list[ast.ImportFrom] = []
         self._declared: frozenset[str] | None = None
         self._places: dict[int, list[Place]] = {}
@@ -181,7 +184,7 @@ class Chunk:
                 self._stars.append(node)
             return []
         if isinstance(node, DEFINITIONS):
-            changed, called = _decorating(node)
+            changed, called = decorating(node)
         elif _simple(node):
             return []
         else:
@@ -192,6 +195,9 @@ class Chunk:
         for name in called:
             self._calls.setdefault(name, []).append(statement)
             changed.extend(self.changed_in(name))
+        for name in made_from(node):
+            self._makings.setdefault(name, []).append(statement)
+            changed.extend(self.changed_by_making(name))
         return [name for name in changed if name not in own]
 
     @property
@@ -206,7 +212,24 @@ class Chunk:
             if isinstance(binding.bound.node, FUNCTIONS):
                 names = binding.statement.names
                 found += [*names.mutated_inside, *names.declared]
+        return found + self.changed_by_making(function)
+
+    @property
+    def makings(self) -> dict[str, list[Statement]]:
+        """Statements that derive from a class or assign an instance of it, by its plain name."""
+        return self._makings if self.index is not None else {}
+
+    def changed_by_making(self, name: str) -> list[str]:
+        """What a class of this chunk changes in its module when it is called or derived from."""
+        found = self._made.get(name)
+        if found is None:
+            each = [changed_by_making(node, self._classes) for node in self._classes(name)]
+            found = self._made[name] = [changed for some in each for changed in some]
         return found
+
+    def _classes(self, name: str) -> Iterator[ast.ClassDef]:
+        nodes = (binding.bound.node for binding in self.index.get(name, ()))
+        return (node for node in nodes if isinstance(node, ast.ClassDef))
 
     @property
     def declared(self) -> frozenset[str]:
@@ -288,18 +311,6 @@ def _simple(node: ast.stmt) -> bool:
         and isinstance(node.targets[0], ast.Name)
         and (isinstance(node.value, (ast.Constant, ast.Name, ast.Lambda)))
     )
-
-
-def _decorating(node: Any) -> tuple[list[str], list[str]]:
-    """The names that decorators change, and those that they call."""
-    changed: list[str] = []
-    called: list[str] = []
-    for decorator in node.decorator_list:
-        root = root_of(decorator)
-        direct = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if root is not None:
-            (called if direct is root else changed).append(root.id)
-    return changed, called
 
 
 def first_line(node: Any) -> int:

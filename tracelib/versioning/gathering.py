@@ -41,6 +41,7 @@ class Gathering:
         self.global_values: dict[str, Any] = {}
         self.cells: dict[int, tuple[types.CellType, str, bool]] = {}
         self.at_once: dict[int, set[int]] = {}
+        self.changers: dict[int, dict[tuple[int, str], list[Statement]]] = {}
 
     def owner(self, space: Space, name: str) -> Owner:
         """What a name of a space stands for."""

@@ -54,15 +54,20 @@ class Space:
     @property
     def calls(self) -> dict[str, list[Statement]]:
         """Statements that call a function by its plain name, as decorators do, by that name."""
-        found: dict[str, list[Statement]] = {}
-        for chunk in self.chunks:
-            for name, statements in chunk.calls.items():
-                found.setdefault(name, []).extend(statements)
-        return found
+        return _joined([chunk.calls for chunk in self.chunks])
+
+    @property
+    def makings(self) -> dict[str, list[Statement]]:
+        """Statements that derive from a class or assign an instance of it, by its plain name."""
+        return _joined([chunk.makings for chunk in self.chunks])
 
     def changed_in(self, function: str) -> set[str]:
         """The names of this module that a function of it changes when it is called."""
         return {name for chunk in self.chunks for name in chunk.changed_in(function)}
+
+    def changed_by_making(self, name: str) -> set[str]:
+        """The names of this module that a class of it changes when it is called or derived from."""
+        return {changed for chunk in self.chunks for changed in chunk.changed_by_making(name)}
 
     def is_state(self, name: str) -> bool:
         """Whether some function declares the name global, so that it changes while the program runs."""
@@ -102,6 +107,14 @@ class Space:
         if id(chunk) not in self.ranks:
             self.ranks[id(chunk)] = len(self.chunks)
             self.chunks.append(chunk)
+
+
+def _joined(found: list[dict[str, list[Statement]]]) -> dict[str, list[Statement]]:
+    joined: dict[str, list[Statement]] = {}
+    for each in found:
+        for name, statements in each.items():
+            joined.setdefault(name, []).extend(statements)
+    return joined
 
 
 def _package(name: str, namespace: dict[str, Any]) -> str:
