@@ -19,7 +19,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracelib.versioning.canonical import canonical, constant, digest
-from tracelib.versioning.values import expression, is_plain, live_digest, live_expression, plain_text
+from tracelib.versioning.values import (
+    LIVE_LIMIT,
+    expression,
+    is_plain,
+    live_digest,
+    live_expression,
+    plain_text,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -176,6 +183,18 @@ def test_a_container_that_holds_itself_has_a_digest() -> None:
     found, whole = live_digest(held)
     assert found
     assert not whole
+
+
+def test_a_set_is_seen_whole_only_if_each_of_its_elements_is() -> None:
+    assert live_digest({1, (2, "a")})[1]
+    assert not live_digest({object()})[1]
+    assert not live_digest([frozenset({(object(), 1)})])[1]
+
+
+def test_a_set_without_definition_is_looked_at_as_far_as_any_container() -> None:
+    large = set(range(LIVE_LIMIT + 1))
+    assert not live_digest(large)[1]
+    assert not live_digest([large])[1]
 
 
 @pytest.mark.parametrize("size", [999, 1_000, 5_000])

@@ -169,7 +169,12 @@ def live_digest(value: Any) -> tuple[str, bool]:
             if kind is dict:
                 waiting.extend(part for pair in reversed(item.items()) for part in (pair[1], pair[0]))
             elif kind in (set, frozenset):
-                waiting.append(_Mark("|".join(sorted(live_digest(v)[0] for v in item)), 0))
+                left -= len(item)
+                if left < 0:
+                    return digest(*out, "cut"), False
+                inner = [live_digest(v) for v in item]
+                whole = whole and all(seen for _, seen in inner)
+                waiting.append(_Mark("|".join(sorted(text for text, _ in inner)), 0))
             else:
                 waiting.extend(reversed(item))
         elif kind is bytearray:
