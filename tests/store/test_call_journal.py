@@ -27,7 +27,7 @@ from tracelib.store.journal.frames import SEGMENT_MAGIC, SLOT_PAYLOAD, SLOTS
 from tracelib.store.journal.journal import Journal
 from tracelib.store.journal.kept import KEPT_BYTES
 from tracelib.store.journal.mapped import Folder
-from tracelib.store.journal.segments import Segment, running, segments, sweep, tables
+from tracelib.store.journal.segments import Batch, Segment, running, segments, sweep, tables
 
 MIB = 1 << 20
 
@@ -540,6 +540,27 @@ def test_files_of_other_kinds_are_not_read(journal: Journal, folder: Path) -> No
     assert "is damaged" in strange.problem()
     assert good.problem() == ""
     assert isinstance(strange, Segment)
+
+
+def test_files_of_another_user_hold_up_nobody_and_are_told(journal: Journal, folder: Path) -> None:
+    """Of root, say, who ran the program once."""
+    journal.append(1, b"x")
+    journal.start(b"running")
+    for path in folder.iterdir():
+        path.chmod(0)
+    folder.chmod(0o777)
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        (segment,) = segments(Path())
+        (table,) = tables(Path())
+        told = "another user" in segment.problem()
+        held = segment.alive() and table.alive() and not segment.finished(0)
+        os._exit(0 if told and held and segment.read() == Batch((), 0) and table.running() == [] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    folder.chmod(0o700)
 
 
 def test_check_notices_a_lost_record(journal: Journal, folder: Path, tmp_path: Path) -> None:

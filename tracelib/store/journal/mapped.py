@@ -169,6 +169,8 @@ class Folder:
         for folder in (*reversed(self.path.parents), self.path):  # `parents=True` would open them to others
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
+                if self._sync:
+                    sync(folder.parent)
         path = self.path / f"{self._name()}{suffix}"
         draft = path.with_suffix(DRAFT)
         reach("file creating")

@@ -47,13 +47,19 @@ class JournalFile:
             return None if descriptor is None else Head.unpacked(os.pread(descriptor, HEAD_BYTES, 0))
 
     def alive(self) -> bool:
-        """Whether the owner lives, and may still write."""
-        with _opened(self.path) as descriptor:
-            return descriptor is not None and _held(descriptor)
+        """Whether the owner lives, and may still write; True when that cannot be found out."""
+        try:
+            with _opened(self.path) as descriptor:
+                return descriptor is not None and _held(descriptor)
+        except PermissionError:
+            return True
 
     def problem(self) -> str:
         """Why the file cannot be read; "" when it can."""
-        head = self.head()
+        try:
+            head = self.head()
+        except PermissionError:
+            return f"{self.path} belongs to another user, who can drain it by `tracelib status`"
         if head is None and self.path.exists():
             return f"{self.path} is damaged: its head is not that of a journal"
         if head is not None and head.format != frames.FORMAT:
@@ -70,10 +76,23 @@ class JournalFile:
 
 
 class Segment(JournalFile):
-    """A part of one process's journal."""
+    """A part of one process's journal. To who may not open it, it is empty and not finished."""
 
     def read(self, offset: int = 0, limit_bytes: int = LIMIT_BYTES) -> Batch:
         """The records from `offset` on: about `limit_bytes` of them, one at least if there is one."""
+        try:
+            return self._read(offset, limit_bytes)
+        except PermissionError:
+            return Batch((), offset)
+
+    def finished(self, offset: int) -> bool:
+        """Whether nothing lies behind `offset` and nothing more will come: the segment may be removed."""
+        try:
+            return self._finished(offset)
+        except PermissionError:
+            return False
+
+    def _read(self, offset: int, limit_bytes: int) -> Batch:
         with _opened(self.path) as descriptor:
             if descriptor is None:
                 return Batch((), offset)
@@ -84,8 +103,7 @@ class Segment(JournalFile):
                 return Batch((), offset)
             return _Reading(descriptor, head.salt, alive, limit_bytes).batch(max(offset, HEAD_BYTES))
 
-    def finished(self, offset: int) -> bool:
-        """Whether nothing lies behind `offset` and nothing more will come: the segment may be removed."""
+    def _finished(self, offset: int) -> bool:
         with _opened(self.path) as descriptor:
             if descriptor is None:
                 return True
@@ -152,6 +170,12 @@ class Table(JournalFile):
 
     def running(self) -> list[Running]:
         """In the order of slots. With a dead owner these calls were interrupted."""
+        try:
+            return self._running()
+        except PermissionError:
+            return []
+
+    def _running(self) -> list[Running]:
         with _opened(self.path) as descriptor:
             if descriptor is None:
                 return []
