@@ -87,6 +87,31 @@ def test_code_that_moved_is_told_so(tmp_path: Path) -> None:
     assert difference(was, now).summary == f"same code, now `{now.name}`"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("P = '{}a'\ndef f():\n    return P\n", "P = '{}b'\ndef f():\n    return P\n"),
+        ("def f():\n    return '{}a'\n", "def f():\n    return '{}b'\n"),
+        ("def f(x='{}a'):\n    return x\n", "def f(x='{}b'):\n    return x\n"),
+    ],
+)
+def test_a_long_prompt_is_quoted_where_it_changed(old: str, new: str, tmp_path: Path) -> None:
+    words = "one word and another. " * 20
+    was = written.version(tmp_path / "a", old.format(words))
+    told = difference(was, written.version(tmp_path / "b", new.format(words))).summary
+    before, after = told.split(" -> ")
+    assert "nother. a" in before
+    assert after.startswith("…")
+    assert "nother. b" in after
+
+
+@pytest.mark.parametrize("text", ["def f(x):\n    return {}\n", "x = 1\ndef f(y={}):\n    return y\n"])
+def test_an_expression_nested_deeper_than_python_prints_can_be_compared(text: str, tmp_path: Path) -> None:
+    was = written.version(tmp_path / "a", text.format("+".join(["x"] * 2_500)))
+    now = written.version(tmp_path / "b", text.format("+".join(["x"] * 2_501)))
+    assert difference(was, now).summary.startswith("`f` changed: ")
+
+
 def test_a_secret_that_changed_is_not_told(tmp_path: Path) -> None:
     was = written.version(tmp_path / "a", "API_KEY = 'hunter2-hunter2'\ndef f():\n    return API_KEY\n")
     now = written.version(tmp_path / "b", "API_KEY = 'hunter3-hunter3'\ndef f():\n    return API_KEY\n")

@@ -146,7 +146,11 @@ def _valued(part: Part) -> str:
 
 def _value(part: Part) -> str:
     """The right side of a constant as it is written."""
-    return _cut(" ".join(part.text.partition("=")[2].split()))
+    return _cut(_right_side(part))
+
+
+def _right_side(part: Part) -> str:
+    return " ".join(part.text.partition("=")[2].split())
 
 
 def _cut(text: str) -> str:
@@ -155,8 +159,9 @@ def _cut(text: str) -> str:
 
 def _of_pair(was: Part, now: Part) -> Iterator[Change]:
     if was.kind == now.kind == "constant":
-        words = f"`{now.name}` {_value(was)} -> {_value(now)}"
-        if _value(was) == _value(now):
+        old, new = _right_side(was), _right_side(now)
+        words = f"`{now.name}` {' -> '.join(_parted(old, new))}"
+        if old == new:
             words = f"`{now.name}` changed beyond what is shown"
         yield Change(now.name, "constant", words)
         return
@@ -208,12 +213,17 @@ def _docstrings(before: ast.Module, after: ast.Module) -> Iterator[str]:
 
 
 def _quoted(was: str, now: str) -> str:
-    """Two texts, cut to where they part."""
-    a, b = inspect.cleandoc(was), inspect.cleandoc(now)
+    """Two texts in quotes, cut to where they part."""
+    parted = _parted(" ".join(inspect.cleandoc(was).split()), " ".join(inspect.cleandoc(now).split()))
+    return " -> ".join(f'"{text}"' for text in parted)
+
+
+def _parted(a: str, b: str) -> tuple[str, str]:
+    """Two texts, long ones from a little before the place where they part."""
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
     start = max(0, start - 10) if max(len(a), len(b)) > LONGEST else 0
     lead = "…" if start else ""
-    return " -> ".join('"' + lead + _cut(" ".join(text[start:].split())) + '"' for text in (a, b))
+    return lead + _cut(a[start:]), lead + _cut(b[start:])
 
 
 def _without_docstrings(tree: ast.Module) -> None:
@@ -230,11 +240,22 @@ def _signatures(before: ast.Module, after: ast.Module) -> Iterator[str]:
         was, now = old[name], new[name]
         if isinstance(was, ast.ClassDef) or isinstance(now, ast.ClassDef):
             continue
-        texts = [_signature(n) for n in (was, now)]
-        if texts[0] != texts[1]:
-            where = f"signature of {name}" if "." in name else "signature"
-            yield f"{where} {_cut(texts[0])} -> {_cut(texts[1])}"
+        where = f"signature of {name}" if "." in name else "signature"
+        words = _signature_words(was, now)
+        if words:
+            yield f"{where} {words}"
         now.args, now.returns = was.args, was.returns
+
+
+def _signature_words(
+    was: ast.FunctionDef | ast.AsyncFunctionDef, now: ast.FunctionDef | ast.AsyncFunctionDef
+) -> str:
+    if canonical(filter(None, (was.args, was.returns))) == canonical(filter(None, (now.args, now.returns))):
+        return ""
+    try:
+        return " -> ".join(_parted(_signature(was), _signature(now)))
+    except RecursionError:  # an expression nested deeper than Python prints
+        return "changed"
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -268,7 +289,7 @@ def _walked(tree: ast.AST) -> Iterator[ast.AST]:
 def _exchanged(was: ast.AST, now: ast.AST) -> str:
     if isinstance(was, ast.Constant) and isinstance(now, ast.Constant):
         if type(was.value) is not type(now.value) or was.value != now.value:
-            return f"constant {_cut(repr(was.value))} -> {_cut(repr(now.value))}"
+            return f"constant {' -> '.join(_parted(repr(was.value), repr(now.value)))}"
         return ""
     if isinstance(was, (ast.operator, ast.cmpop, ast.unaryop, ast.boolop)):
         return ""
@@ -280,7 +301,10 @@ def _exchanged(was: ast.AST, now: ast.AST) -> str:
 
 
 def _by_lines(before: ast.Module, after: ast.Module) -> Iterator[str]:
-    old, new = (ast.unparse(tree).split("\n") for tree in (before, after))
+    try:
+        old, new = (ast.unparse(tree).split("\n") for tree in (before, after))
+    except RecursionError:  # an expression nested deeper than Python prints
+        old, new = [], []
     steps = list(difflib.ndiff(old, new)) if len(old) + len(new) < 2_000 else []
     gone = [s[2:].strip() for s in steps if s.startswith("- ")]
     come = [s[2:].strip() for s in steps if s.startswith("+ ")]
