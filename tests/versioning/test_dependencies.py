@@ -53,6 +53,18 @@ def test_recorded_functions_that_use_each_other_have_an_edge_of_their_own() -> N
     assert ("calls" in graph[f"{name}:outer"][f"{name}:inner"]) is True
 
 
+def test_of_equal_functions_in_two_modules_each_calls_its_own(tmp_path: Path) -> None:
+    text = (
+        "import tracelib as trace\n"
+        "@trace.bundle\ndef h():\n    return 1\n"
+        "@trace.bundle\ndef f():\n    return h()\n"
+    )
+    modules = [written.module(tmp_path / folder, text) for folder in ("a", "b")]
+    graph = dependency_graph([version_of(fn) for module in modules for fn in (module.f, module.h)])
+    calls = {(user, used) for user, used, kind in graph.edges(data="kind") if kind == "calls"}
+    assert calls == {(f"{module.__name__}:f", f"{module.__name__}:h") for module in modules}
+
+
 @pytest.mark.parametrize("count", [1, 3_000])
 def test_what_is_used_comes_first(tmp_path: Path, count: int) -> None:
     chain = "".join(f"def h{i}():\n    return h{i + 1}()\n" for i in range(count))

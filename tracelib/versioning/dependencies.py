@@ -20,10 +20,11 @@ def dependency_graph(versions: Iterable[Version]) -> networkx.MultiDiGraph:
     asked = list(versions)
     for version in asked:
         _add(graph, version)
+    names = {version.name for version in asked}
     by_hash = {version.hash: version.name for version in asked}
     for version in asked:
         for use in version.uses:
-            target = by_hash.get(use.hash)
+            target = use.name if use.name in names else by_hash.get(use.hash)
             if target is not None and target != version.name:
                 graph.add_edge(version.name, target, key="calls", kind="calls")
     return graph
