@@ -129,6 +129,7 @@ def test_files_are_for_their_owner_only_and_whole(place: Place, tmp_path: Path, 
         small = kept.path_of(kept.put(connection, b"small"))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert kept.folder.stat().st_mode & 0o777 == 0o700
     assert [file.name for file in (tmp_path / "blobs").rglob("*") if file.is_file()] == [path.name]
     assert not small.exists()
 

@@ -184,10 +184,18 @@ class FolderBlobs(TableBlobs):
     def _write(self, hash: str, packed: bytes) -> None:
         path = self.path_of(hash)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(self.folder)  # `parents=True` of the next one would open it to others
+            self._make(path.parent)
             self._replace(path, packed)
         except OSError as error:
             raise StoreError(f"value {hash} could not be written: {error.strerror}: {path}") from error
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.durability == "fsync":
+            _sync(folder.parent)
 
     def _replace(self, path: Path, packed: bytes) -> None:
         made, name = tempfile.mkstemp(dir=path.parent, prefix=".")
@@ -203,7 +211,6 @@ class FolderBlobs(TableBlobs):
             raise
         if self.durability == "fsync":
             _sync(path.parent)
-            _sync(self.folder)
 
     def _folders(self) -> Iterator[Path]:
         if self.folder.is_dir():
