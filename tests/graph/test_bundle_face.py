@@ -7,6 +7,8 @@ import functools
 import inspect
 import typing
 
+import pytest
+
 from tracelib import bundle, node
 
 
@@ -154,6 +156,7 @@ def test_a_bound_method_shows_its_signature_without_self():
     assert A().learned.__name__ == "learned"
 
 
+@pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction':DeprecationWarning")  # by Python 3.14
 def test_an_async_function_is_known_as_one():
     @bundle
     async def later(): ...

@@ -124,7 +124,6 @@ ONE: dict[str, Idiom] = {
     "pickle": lambda s, t: pickle.loads(pickle.dumps(s)),
     "html.escape": lambda s, t: html.escape(s),
     "re.escape": lambda s, t: re.escape(s),
-    "unicodedata.normalize of ASCII": lambda s, t: unicodedata.normalize("NFC", s),
     "sorted(s.split())": lambda s, t: sorted(s.split()),
     "string.capwords's parts": lambda s, t: [w.capitalize() for w in s.split()],
     "a number from a node": lambda s, t: trace.node(4) and (trace.getattr(s, "upper")),
@@ -195,6 +194,11 @@ SILENT: dict[str, Idiom] = {
     "a pydantic field of type str": lambda s, t: Plain(text=s),
 }
 """Idioms of C code that asks the string nothing: outside a call nobody can see them."""
+
+# Where nothing is to be done Python 3.14 gives a new plain string, and those before it the same object.
+(ONE if sys.version_info < (3, 14) else SILENT)['unicodedata.normalize("NFC", s)'] = lambda s, t: (
+    unicodedata.normalize("NFC", s)
+)
 
 
 def _printed(s: Any) -> str:
