@@ -7,15 +7,11 @@ lock. Others read the files (segments.py) and drain them. Knows nothing of what 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
-import logging
 import os
 import threading
 import time
-import warnings
 import weakref
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from mmap import mmap
@@ -23,7 +19,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
 
-from tracelib.errors import StoreWarning
 from tracelib.store.journal.failpoints import reach
 from tracelib.store.journal.frames import (
     COMMITTED,
@@ -41,22 +36,12 @@ from tracelib.store.journal.kept import KEPT_BYTES, Kept
 from tracelib.store.journal.mapped import Folder, Mapped
 from tracelib.store.journal.running import RunningTable
 from tracelib.store.journal.supply import Supply
+from tracelib.store.journal.troubles import Troubles, remedy, warn
 
 SEGMENT_BYTES = 4 << 20
 RETRY_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 """How often the owner looks whether his file is still where he made it."""
-
-REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "close files, or raise the limit of open ones (ulimit -n)"),
-    **dict.fromkeys(
-        (errno.ENODEV, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
-        "its file system has no locks, or maps no files into memory: choose a folder on a local disk",
-    ),
-}
-"""What the user can do, by the number of the error."""
 
 RECORD_POINTS = ("record reserving", "record reserved", "record headed", "record written", "record committed")
 """Every failpoint of a record, in order; the last one before it is acknowledged."""
@@ -65,12 +50,6 @@ Durability = Literal["normal", "fsync"]
 
 _pack = FRAME.pack_into
 _SMALL = 5120  # bytes that crc32 sums without letting go of the interpreter lock
-_log = logging.getLogger(__name__)
-
-
-def warn(text: str) -> None:
-    """Tells the user by a StoreWarning."""
-    warnings.warn(text, StoreWarning, stacklevel=2)
 
 
 @dataclass(frozen=True)
@@ -141,7 +120,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._durability: Durability = durability
         self._fsync = durability == "fsync"
-        self._tell = tell
+        self._troubles = Troubles(tell)
         self._folder = Folder(Path(folder).absolute(), self._salt, self._fsync)
         self._lock = threading.RLock()
         self._running = RunningTable(self._folder, self._lock)
@@ -157,9 +136,8 @@ class Journal:
         self._kept = Kept()
         self._next_try = 0.0
         self._next_look = 0.0
-        self._problem = self._refusal = ""
-        self._told: set[str] = set()
-        self._news: deque[str] = deque()
+        self._refusal = ""
+        self._troubles.begin_anew()
 
     def append(self, kind: int, payload: bytes) -> None:
         """On return the record is in the mapped file; with durability "fsync" also on the disk."""
@@ -213,7 +191,7 @@ class Journal:
             self._next_try = 0.0
             self._look()
             self._restore()
-        self._tell_news()
+        self._troubles.tell_news()
 
     def close(self) -> None:
         """Writes what it can and lets go of the files; an append after it begins a new segment."""
@@ -224,12 +202,12 @@ class Journal:
             self._supply = Supply(self._folder, self._segment_bytes)
             self._running.close()
             if self._kept.records:
-                self._trouble(
+                self._troubles.note(
                     "unwritten",
                     f"{len(self._kept.records)} records could not be written to "
                     f"{self._folder.path} before the journal was closed ({self._refusal})",
                 )
-        self._tell_news()
+        self._troubles.tell_news()
 
     def status(self) -> Status:
         with self._lock:
@@ -240,7 +218,7 @@ class Journal:
                 len(kept.records),
                 kept.bytes,
                 kept.lost,
-                self._problem,
+                self._troubles.latest,
                 self._durability,
             )
 
@@ -257,7 +235,7 @@ class Journal:
             if os.getpid() == process:
                 raise
             self._append_slowly(kind, payload)  # forked in the middle of it
-        self._tell_news()
+        self._troubles.tell_news()
 
     def _restore(self) -> bool:
         """Writes what is kept, oldest first; whether nothing is left."""
@@ -319,7 +297,7 @@ class Journal:
         except OSError as error:
             self._next_try = time.monotonic() + RETRY_SECONDS
             self._refusal = error.strerror or str(error)
-            self._trouble("unwritable", self._explained(error))
+            self._troubles.note("unwritable", self._explained(error))
             return False
         if new.pid != os.getpid():
             new.forget()
@@ -348,7 +326,7 @@ class Journal:
                 f"{self._kept.bytes >> 20} MiB are kept in memory already and {self._folder.path} "
                 f"still cannot be written ({self._refusal})"
             )
-        self._trouble("lost", f"records are being lost: {because}")
+        self._troubles.note("lost", f"records are being lost: {because}")
 
     # ---- after the fact
 
@@ -364,14 +342,14 @@ class Journal:
                 self._look()
         if self._fsync:
             self._sync(segment)  # outside of the lock: the disk takes its time
-        self._tell_news()
+        self._troubles.tell_news()
 
     def _sync(self, segment: Mapped | Nothing) -> None:
         assert isinstance(segment, Mapped)
         try:
             segment.sync()
         except OSError as error:
-            self._trouble(
+            self._troubles.note(
                 "unsynced",
                 f"{segment.path} could not be put on the disk ({error}): what it holds "
                 "survives the death of the process, not that of the machine",
@@ -397,7 +375,7 @@ class Journal:
         segment.rescued = frozenset()
         found = scan(segment.map[HEAD_BYTES : segment.at], HEAD_BYTES, self._salt, dead=True).records
         segment.rescued = frozenset(record.end for record in found)
-        self._trouble(
+        self._troubles.note(
             "deleted",
             f"{segment.path} was deleted while it was written to; its {len(found)} records are written again",
         )
@@ -409,26 +387,8 @@ class Journal:
         return (
             f"calls cannot be written to {self._folder.path} ({self._refusal}): they are kept in "
             f"memory, up to {KEPT_BYTES >> 20} MiB, and written as soon as it can be; "
-            f"{REMEDIES.get(error.errno or 0, 'free space or make the folder writable')}"
+            f"{remedy(error)}"
         )
-
-    def _trouble(self, sort: str, text: str) -> None:
-        self._problem = text
-        if sort not in self._told:
-            self._told.add(sort)
-            self._news.append(text)
-
-    def _tell_news(self) -> None:
-        """Outside of the lock: what hears it is the user's code."""
-        while self._news:
-            try:
-                text = self._news.popleft()
-            except IndexError:  # another thread tells it
-                return
-            try:
-                self._tell(text)
-            except Exception:  # the program under way must go on, even where warnings are errors
-                _log.warning(text)
 
     # ---- forks
 
