@@ -246,6 +246,10 @@ KINDS = """
     def words(*words, sep=" "):
         return sep.join(words)
 
+    @trace.bundle(traceable_code=True)
+    def nested(x):
+        return words(x, "y").data + "!"
+
     @trace.bundle
     def many(a, b=1, *rest, k=3, **more):
         return [a, b, rest, k, sorted(more)]
@@ -314,7 +318,7 @@ KINDS = """
 
     if __name__ == "__main__":
         trace.init(store="./logdir")
-        words("a", "b", sep="-"), many(1), many(1, 2, 3, 4, k=5, z=6), double(4)
+        nested("x"), words("a", "b", sep="-"), many(1), many(1, 2, 3, 4, k=5, z=6), double(4)
         noisy("x"), model(), Agent.static("y"), Agent().method("y"), Agent.on_class("y")
         attempt(leave), attempt(gone, 1), attempt(moody), list(steps(1)), asyncio.run(read())
         apply(len, "abc"), thing(), length("sk-" + 30 * "a"), digested(1), unseen(1)
@@ -329,7 +333,9 @@ def of_kinds(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return open_store(folder / "logdir")
 
 
-@pytest.mark.parametrize("name", ["words", "many", "double", "noisy", "static", "leave", "gone", "model"])
+@pytest.mark.parametrize(
+    "name", ["words", "nested", "many", "double", "noisy", "static", "leave", "gone", "model"]
+)
 def test_any_function_that_stands_alone_gives_the_same_again(
     of_kinds: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -200,20 +200,6 @@ class StoredEvent:
         return _object(self)
 
 
-@dataclass(frozen=True)
-class StoredPending:
-    """A call that had begun and not ended when its process was last looked at."""
-
-    id: str
-    name: str
-    start: datetime
-    pid: int
-    seen: datetime
-
-    def to_json(self) -> dict[str, Any]:
-        return _object(self)
-
-
 def shown_id(raw: bytes | None) -> str | None:
     """An id as people see it."""
     return None if raw is None else str(uuid.UUID(bytes=bytes(raw)))

@@ -14,18 +14,9 @@ from tracelib.store.questions.calls import call_id, call_of, consumed, consumers
 from tracelib.store.questions.histories import parameters, programs, updates
 from tracelib.store.questions.listing import Selection, calls
 from tracelib.store.questions.lookup import check_limit, id_text, tags_of
-from tracelib.store.questions.versions import functions, version_of, versions
-from tracelib.store.rows import (
-    NANO,
-    StoredEvent,
-    StoredFeedback,
-    StoredPending,
-    StoredRun,
-    moment,
-    raw_id,
-    shown_id,
-)
-from tracelib.store.schema import call, event, feedback, pending, run
+from tracelib.store.questions.versions import functions, hash_begins, version_of, versions
+from tracelib.store.rows import NANO, StoredEvent, StoredRun, moment, shown_id
+from tracelib.store.schema import call, event, run, version
 from tracelib.store.values.decoding import decode
 
 __all__ = [
@@ -36,12 +27,9 @@ __all__ = [
     "consumed",
     "consumers",
     "events",
-    "feedback_on",
     "functions",
     "parameters",
     "programs",
-    "run_of",
-    "running",
     "runs",
     "section_of",
     "target",
@@ -53,35 +41,6 @@ __all__ = [
 
 FEWEST_DIGITS = 8
 """Of an id, where it could as well be something else."""
-
-
-def feedback_on(database: Database, target: str) -> list[StoredFeedback]:
-    """What was said about a call or run (by its whole id) or version (by its hash), oldest first."""
-    named = target if ":" in target else _hexadecimal(target)
-    with database.reading() as connection:
-        rows = connection.execute(select(feedback).where(feedback.c.target == named).order_by(feedback.c.n))
-        return [_feedback(row) for row in rows]
-
-
-def _hexadecimal(id: str) -> str:
-    try:
-        return raw_id(id).hex()
-    except ValueError:
-        raise UnknownRecord(f"{id!r} is neither an id of a call or run nor a version's hash") from None
-
-
-def _feedback(row: Row[Any]) -> StoredFeedback:
-    return StoredFeedback(
-        id=row.n,
-        target_kind=row.target_kind,
-        target=row.target,
-        name=row.name,
-        score=row.score,
-        text=row.text,
-        source=row.source,
-        by=row.by,
-        at=moment(row.time_ns),
-    )
 
 
 def events(
@@ -109,15 +68,6 @@ def runs(
         asked = select(run).order_by(run.c.n.desc()).limit(limit).offset(offset)
         rows = connection.execute(asked if name is None else asked.where(run.c.name == name)).all()
         return _runs(connection, list(rows))
-
-
-def run_of(database: Database, which: str) -> StoredRun:
-    """One run, by its name (the newest of that name), its id or its first digits; raises UnknownRecord."""
-    with database.reading() as connection:
-        found = _run_row(connection, which)
-        if found is None:
-            raise UnknownRecord(f"no run {which} is stored")
-        return _runs(connection, [found])[0]
 
 
 def _run_row(connection: Connection, which: str) -> Row[Any] | None:
@@ -161,16 +111,6 @@ def _run(row: Row[Any], used: Row[Any] | None, tags: tuple[str, ...]) -> StoredR
     )
 
 
-def running(database: Database) -> list[StoredPending]:
-    """The calls that had begun and not ended when their processes were last looked at, oldest first."""
-    with database.reading() as connection:
-        rows = connection.execute(select(pending).order_by(pending.c.start_ns, pending.c.id))
-        return [
-            StoredPending(id_text(row.id), row.name, moment(row.start_ns), row.pid, moment(row.seen_ns))
-            for row in rows
-        ]
-
-
 def target(database: Database, which: str) -> tuple[str, str]:
     """What a name that people give means: ("call" or "run", its id) or ("version", its hash).
 
@@ -181,16 +121,18 @@ def target(database: Database, which: str) -> tuple[str, str]:
     if found is not None and len(which.replace("-", "")) == 32:
         return found
     try:
-        version = version_of(database, which)
-    except UnknownRecord:
-        if found is None:
-            raise
-        return found
+        found_version = version_of(database, which)
+    except UnknownRecord as error:
+        if found is not None:
+            return found
+        if _like_id(which) and not _begins_a_version(database, which):
+            raise UnknownRecord(f"no call, run or version {which} is stored") from error
+        raise
     if found is not None:
         raise StoreError(
-            f"{which} begins {found[0]} {found[1]} as well as version {version.id}: write more of it"
+            f"{which} begins {found[0]} {found[1]} as well as version {found_version.id}: write more of it"
         )
-    return "version", version.id
+    return "version", found_version.id
 
 
 def _call_or_run(connection: Connection, which: str) -> tuple[str, str] | None:
@@ -200,6 +142,12 @@ def _call_or_run(connection: Connection, which: str) -> tuple[str, str] | None:
         if connection.execute(select(call.c.n).where(call.c.id.between(low, high)).limit(1)).first():
             return "call", id_text(call_id(connection, which))
     return None if made is None else ("run", id_text(made.id))
+
+
+def _begins_a_version(database: Database, digits: str) -> bool:
+    with database.reading() as connection:
+        asked = select(version.c.n).where(hash_begins(digits.lower())).limit(1)
+        return connection.execute(asked).first() is not None
 
 
 def _like_id(which: str) -> bool:

@@ -10,12 +10,11 @@ import os
 import sys
 import time
 import types
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
 
 from tracelib.graph.containers import plain
 from tracelib.graph.failure import root_of
-from tracelib.graph.tracing import stop_tracing
 from tracelib.redaction import Redactor
 from tracelib.store.values.encoding import Encoder, decode
 
@@ -63,17 +62,16 @@ def _outcome(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]
     encoder = Encoder(Redactor())
     start = time.perf_counter()
     try:
-        with stop_tracing():
-            output = fn(*args, **kwargs)
-            if inspect.iscoroutine(output):
-                output = asyncio.run(_awaited(output))
+        output = fn(*args, **kwargs)  # recorded, as it was: bodies may ask results of inner calls for `.data`
+        if inspect.iscoroutine(output):
+            output = asyncio.run(_awaited(output))
     except (Exception, SystemExit) as error:  # the user's own: it is compared with the one that is stored
         seconds = time.perf_counter() - start
         cause = root_of(error)
         told = {"type": f"{type(cause).__module__}:{type(cause).__qualname__}", "message": str(cause)}
         return {"error": json.loads(encoder.encode(told)), "seconds": seconds}
     seconds = time.perf_counter() - start
-    if inspect.isgenerator(output) or inspect.isasyncgen(output):
+    if isinstance(output, (Generator, AsyncGenerator)):
         return {"problem": "it yields: each step is a call of its own, and one step cannot be run alone"}
     return {"output": encoder.encode(plain(output)).decode(), "seconds": seconds}
 
