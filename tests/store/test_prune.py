@@ -17,10 +17,13 @@ from populated import DAY, SECOND, Spec, populate
 from sqlalchemy import func, insert, select
 
 from tracelib.errors import StoreError
+from tracelib.store import database as databases
 from tracelib.store import schema
 from tracelib.store.database import Database, sqlite_database
 from tracelib.store.keeping.marks import move_alias, say, tag
-from tracelib.store.keeping.prune import prune, size_of
+from tracelib.store.keeping.prune import prune
+from tracelib.store.keeping.room import shrink, size_of
+from tracelib.store.keeping.verify import verify
 from tracelib.store.migrations import migrate
 from tracelib.store.values.blobs import Blobs, FolderBlobs, TableBlobs, inflated
 
@@ -244,6 +247,41 @@ def test_writers_go_on_while_a_store_is_pruned(place: Place, blobs: Blobs) -> No
 def test_it_must_be_said_what_goes(place: Place, blobs: Blobs) -> None:
     with pytest.raises(StoreError, match="older_than"):
         prune(place.database, blobs)
+    with pytest.raises(StoreError, match="at least 0"):
+        prune(place.database, blobs, timedelta(days=-30))
+    with pytest.raises(StoreError, match="at least 0"):
+        prune(place.database, blobs, max_bytes=-1)
+
+
+def test_a_store_can_be_pruned_down_to_nothing(place: Place, blobs: Blobs) -> None:
+    old, new = two_halves(place.database, blobs)
+    assert prune(place.database, blobs, max_bytes=0).calls == len(old) + len(new)
+    assert not calls_in(place.database)
+    check_whole(place.database, blobs)
+    assert verify(place.database, blobs).checked["blob"] == 0
+
+
+def test_a_tag_of_what_is_no_run_holds_up_nothing(place: Place, blobs: Blobs) -> None:
+    old, _ = two_halves(place.database, blobs)
+    with place.database.writing() as connection:
+        word = {"target_kind": "run", "target": "no id", "tag": "x", "time_ns": 1}
+        connection.execute(insert(schema.tag).values(word))
+    assert prune(place.database, blobs, timedelta(days=7)).calls == len(old)
+
+
+def test_a_file_that_others_write_to_gives_its_room_back_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "BUSY_MS", 100)
+    database = sqlite_database(tmp_path / "store.db")
+    migrate(database)
+    populate(database, TableBlobs(), Spec(traces=20, marked=False))
+    with database.writing() as connection:
+        connection.execute(schema.payload.delete())
+        shrink(database)
+    size = (tmp_path / "store.db").stat().st_size
+    assert prune(database, TableBlobs(), max_bytes=10**9).calls == 0
+    assert (tmp_path / "store.db").stat().st_size < size
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

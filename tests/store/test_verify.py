@@ -14,7 +14,7 @@ from populated import Spec, populate
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from tracelib.store import schema
-from tracelib.store.database import sqlite_database
+from tracelib.store.database import Database, sqlite_database
 from tracelib.store.journal.journal import Journal
 from tracelib.store.keeping.prune import prune
 from tracelib.store.keeping.verify import Verified, verify
@@ -134,6 +134,11 @@ def tag_nothing(connection: Connection) -> None:
     connection.execute(insert(schema.tag).values(word))
 
 
+def tag_what_is_no_call(connection: Connection) -> None:
+    word = {"target_kind": "call", "target": "no id", "tag": "x", "time_ns": 1}
+    connection.execute(insert(schema.tag).values(word))
+
+
 def point_nowhere(connection: Connection) -> None:
     connection.execute(
         insert(schema.alias).values(name="app0:greet", alias="production", version="9", time_ns=2, by="me")
@@ -165,6 +170,7 @@ DAMAGE: list[tuple[Callable[[Connection], None], set[str], bool]] = [
         False,
     ),
     (tag_nothing, {"there is tag of a call that is gone"}, True),
+    (tag_what_is_no_call, {"there is tag of a call that is gone"}, True),
     (point_nowhere, {"the alias points to no version"}, False),
 ]
 
@@ -220,6 +226,45 @@ def test_much_damage_is_told_in_few_words(filled: Place, blobs: Blobs) -> None:
     verified = verify(filled.database, blobs)
     assert len(verified.problems) == 21
     assert verified.problems[-1].which.endswith(" more")
+
+
+class PrunedMeanwhile(FolderBlobs):
+    """Blobs of a store that another process prunes while they are read."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        super().__init__(folder, in_row=0)
+        self.database = database
+
+    def get(self, connection: Connection, hash: str) -> bytes:
+        if self.folder.exists() and any(file.is_file() for file in self.folder.rglob("*")):
+            everything = {"keep_tagged": False, "keep_aliased": False, "keep_feedback": False}
+            prune(self.database, FolderBlobs(self.folder, in_row=0), max_bytes=0, **everything)
+        return super().get(connection, hash)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_values_that_are_pruned_meanwhile_are_not_missed(filled: Place, blobs: FolderBlobs) -> None:
+    verified = verify(filled.database, PrunedMeanwhile(blobs.folder, filled.database))
+    assert verified.checked["blob"] > 0
+    assert verified.ok
+
+
+def test_damage_that_a_check_cannot_pass_is_told_beside_what_the_others_find(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    database = sqlite_database(path)
+    migrate(database)
+    populate(database, TableBlobs(), Spec(traces=100))
+    with database.engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        named = text("SELECT rootpage FROM sqlite_master WHERE name = 'payload'")
+        root = connection.execute(named).scalar()
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    verified = verify(database, TableBlobs())
+    assert {"the database file is damaged", "a part of the database cannot be read"} <= told(verified)
+    assert verified.checked["version"] == 4
 
 
 def test_a_damaged_database_file_is_found(tmp_path: Path) -> None:

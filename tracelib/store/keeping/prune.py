@@ -14,24 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, select
+from sqlalchemy import Connection, Row, Select, delete, func, select
 
 from tracelib.errors import StoreError
 from tracelib.store.database import Database
-from tracelib.store.schema import (
-    alias,
-    blob,
-    blob_use,
-    call,
-    edge,
-    feedback,
-    function,
-    payload,
-    pending,
-    run,
-    tag,
-    version,
-)
+from tracelib.store.keeping.room import ROW, shrink, size_of, used_pages, weight_of
+from tracelib.store.keeping.staying import Keep, found_where, that_stay
+from tracelib.store.schema import blob, blob_use, call, edge, feedback, payload, tag
 from tracelib.store.values.blobs import Blobs, alone, batches
 
 AT_ONCE = 1_000
@@ -40,22 +29,6 @@ WHEN_MEASURED = 100
 """Calls that are removed before the size is looked at again."""
 PAGE = 500
 """Traces that are looked at together."""
-ROW = 400
-"""Bytes that a call takes beside its values, indices included (measured on SQLite)."""
-PAGES = 2_000
-"""Pages that SQLite gives back to the system in one transaction."""
-MUCH = 0.2
-"""The part of the file that must be free before it is rewritten."""
-SECTIONS = [column for column in payload.columns if column is not payload.c.call]
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What makes a whole trace stay."""
-
-    tagged: bool = True  # a call of it is tagged, or that call's version or run
-    aliased: bool = True  # a call of it is of a version that an alias points to now
-    feedback: bool = True  # something was said about a call of it
 
 
 @dataclass
@@ -88,6 +61,8 @@ def prune(
     """
     if older_than is None and max_bytes is None:
         raise StoreError("say what to prune: older_than=timedelta(days=30), or max_bytes=1_000_000_000")
+    if (older_than is not None and older_than < timedelta(0)) or (max_bytes is not None and max_bytes < 0):
+        raise StoreError(f"an age and a size are at least 0, not {older_than} and {max_bytes}")
     pruning = _Pruning(database, blobs, Keep(keep_tagged, keep_aliased, keep_feedback), dry_run)
     cutoff = None if older_than is None else time.time_ns() - older_than // timedelta(microseconds=1) * 1000
     if cutoff is not None:
@@ -101,35 +76,6 @@ def prune(
     if not dry_run:
         pruning.tidy()
     return pruning.pruned
-
-
-def size_of(database: Database) -> int:
-    """Bytes that the rows and blobs take; of PostgreSQL, which tells no such thing, an estimate."""
-    with database.reading() as connection:
-        outside = _stored(connection, blob.c.data.is_(None))
-        if database.is_sqlite:
-            return outside + _used_pages(connection)
-        calls = connection.execute(select(func.count()).select_from(call)).scalar_one()
-        values = connection.execute(select(_weight(connection))).scalar()
-        return outside + _stored(connection, blob.c.data.isnot(None)) + ROW * calls + int(values or 0)
-
-
-def _stored(connection: Connection, which: ColumnElement[bool]) -> int:
-    return int(connection.execute(select(func.sum(blob.c.stored)).where(which)).scalar() or 0)
-
-
-def _used_pages(connection: Connection) -> int:
-    pages, free, size = (
-        int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size
-
-
-def _weight(connection: Connection) -> Any:
-    """The bytes of payloads, as an expression."""
-    length = func.length if connection.dialect.name == "sqlite" else func.pg_column_size
-    return func.sum(sum((func.coalesce(length(column), 0) for column in SECTIONS[1:]), length(SECTIONS[0])))
 
 
 class _Pruning:
@@ -154,7 +100,7 @@ class _Pruning:
 
     def _used(self) -> int:
         with self._database.reading() as connection:
-            return _used_pages(connection)
+            return used_pages(connection)
 
     def remove(
         self, call_limit: int, due: Callable[[int], bool], enough: Callable[[], bool] = lambda: False
@@ -170,8 +116,8 @@ class _Pruning:
         with self._database.writing() as connection:
             alone(connection)
             self._blobs.sweep(connection)
-        if self._database.is_sqlite and self.pruned.calls:
-            _shrink(self._database)
+        if self._database.is_sqlite:
+            shrink(self._database)
 
     def _transaction(self) -> AbstractContextManager[Connection]:
         return self._database.reading() if self.pruned.dry_run else self._database.writing()
@@ -206,7 +152,7 @@ class _Pruning:
         last, left = 0, list(traces)
         while left:
             with self._transaction() as connection:
-                staying = _staying(connection, left, self._keep)
+                staying = that_stay(connection, left, self._keep)
                 self.pruned.kept += len(staying)
                 left = [trace for trace in left if trace not in staying]
                 calls = connection.execute(_calls_of(left, last)).all()
@@ -223,9 +169,9 @@ class _Pruning:
     def _remove_calls(self, connection: Connection, calls: Sequence[Any]) -> list[str]:
         """Remove calls, and give the hashes of the values that went with them."""
         numbers = [row.n for row in calls]
-        self.pruned.freed += ROW * len(calls) + _weight_of(connection, numbers)
+        self.pruned.freed += ROW * len(calls) + weight_of(connection, numbers)
         self.pruned.calls += len(calls)
-        uses = Counter(_column(connection, select(blob_use.c.hash), blob_use.c.call, numbers))
+        uses = Counter(found_where(connection, select(blob_use.c.hash), blob_use.c.call, numbers))
         if self.pruned.dry_run:
             self._uses += uses
             return self._unused(connection, uses)
@@ -272,65 +218,6 @@ def _calls_of(traces: Sequence[bytes], after: int) -> Select[Any]:
     return select(call.c.n, call.c.id).where(mine).order_by(call.c.n).limit(AT_ONCE)
 
 
-def _staying(connection: Connection, traces: Sequence[bytes], keep: Keep) -> set[bytes]:
-    """The traces with a call that is kept, or that is still running."""
-    calls = connection.execute(
-        select(call.c.id, call.c.trace, call.c.version, call.c.run).where(call.c.trace.in_(traces))
-    ).all()
-    marked: set[str] = set()
-    named = [row.id.hex() for row in calls]
-    if keep.tagged:
-        marked.update(_column(connection, _targets(tag), tag.c.target, named))
-    if keep.feedback:
-        marked.update(_column(connection, _targets(feedback), feedback.c.target, named))
-    versions, runs = _kept_code(connection, keep)
-    running = set(_column(connection, select(pending.c.id), pending.c.id, traces))
-    return running | {
-        row.trace for row in calls if row.id.hex() in marked or row.version in versions or row.run in runs
-    }
-
-
-def _targets(table: Table) -> Select[Any]:
-    return select(table.c.target).where(table.c.target_kind == "call")
-
-
-def _kept_code(connection: Connection, keep: Keep) -> tuple[set[int], set[int]]:
-    """The numbers of versions and of runs whose calls stay."""
-    versions: set[int] = set()
-    runs: set[int] = set()
-    if keep.tagged:
-        tags = connection.execute(select(tag.c.target_kind, tag.c.target).where(tag.c.target_kind != "call"))
-        named = {(kind, target) for kind, target in tags}
-        hashes = [target for kind, target in named if kind == "version"]
-        ids = [bytes.fromhex(target) for kind, target in named if kind == "run"]
-        versions.update(_column(connection, select(version.c.n), version.c.hash, hashes))
-        runs.update(_column(connection, select(run.c.n), run.c.id, ids))
-    if keep.aliased:
-        moves = connection.execute(select(alias).order_by(alias.c.n))
-        current = {(move.name, move.alias): move.version for move in moves}
-        pointed = {(name, number) for (name, _), number in current.items()}
-        known = connection.execute(
-            select(version.c.n, version.c.number, function.c.key)
-            .join(function, function.c.n == version.c.function)
-            .where(function.c.key.in_({name for name, _ in pointed}))
-        )
-        versions.update(row.n for row in known if (row.key, str(row.number)) in pointed)
-    return versions, runs
-
-
-def _column(connection: Connection, what: Select[Any], column: Any, values: Iterable[Any]) -> list[Any]:
-    """What is found where a column has one of the values."""
-    found: list[Any] = []
-    for batch in batches(values):
-        found += connection.execute(what.where(column.in_(batch))).scalars()
-    return found
-
-
-def _weight_of(connection: Connection, numbers: Sequence[int]) -> int:
-    weights = _column(connection, select(_weight(connection)), payload.c.call, numbers)
-    return int(sum(weight or 0 for weight in weights))
-
-
 def _delete(connection: Connection, calls: Sequence[Any], numbers: Sequence[int]) -> None:
     """Remove calls and all that speaks of them alone."""
     named = [row.id.hex() for row in calls]
@@ -348,26 +235,3 @@ def _delete(connection: Connection, calls: Sequence[Any], numbers: Sequence[int]
             statement = statement.where(table.c.target_kind == "call")
         for batch in batches(values):
             connection.execute(statement.where(column.in_(batch)))
-
-
-def _shrink(database: Database) -> None:
-    """Give free pages of an SQLite file back: a few at a time where it was made so, else by rewriting it.
-
-    A rewritten file can do it a few at a time from then on. Readers that hold the file open put it off.
-    """
-    raw = database.engine.raw_connection()
-    try:
-        cursor = raw.cursor()
-        pages, free, incremental = (
-            cursor.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "auto_vacuum")
-        )
-        if incremental == 2:
-            for _ in range(0, free, PAGES):  # a script: `execute` takes one step of it, which is one page
-                cursor.executescript(f"PRAGMA incremental_vacuum({PAGES})")
-        elif free > MUCH * pages:
-            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        raw.close()

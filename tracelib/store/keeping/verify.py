@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.database import Database
 from tracelib.store.journal.segments import Segment, segments
-from tracelib.store.keeping.lines import REFERENCE, SECTIONS
+from tracelib.store.keeping.lines import REFERENCE, SECTIONS, is_id
 from tracelib.store.rows import shown_id
 from tracelib.store.schema import (
     alias,
@@ -91,29 +91,47 @@ def verify(
     with database.reading() as connection:
         if not database.is_sqlite:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        checks = _Checks(connection, blobs, rederive, checked)
-        for found in (checks.file(), checks.blobs(), checks.versions(), checks.values(), checks.references()):
-            problems += _few(found)
+        checks = _Checks(database, connection, blobs, rederive, checked)
+        asked = [checks.file, checks.blobs, checks.versions, checks.values, checks.references]
         if journal_folder is not None:
-            problems += _few(checks.journal(journal_folder))
+            asked.append(partial(checks.journal, journal_folder))
+        for check in asked:
+            problems += _few(_until_damage(check()))
+        connection.rollback()  # of a damaged file not even that it was read can be committed
     return Verified(checked, tuple(problems))
+
+
+def _until_damage(found: Iterator[Problem]) -> Iterator[Problem]:
+    """What a check finds, and where it could not go on: the other checks may find more."""
+    try:
+        yield from found
+    except DBAPIError as error:
+        yield Problem("a part of the database cannot be read", " ".join(str(error.orig).split()), DAMAGED)
 
 
 def _few(problems: Iterable[Problem]) -> Iterator[Problem]:
     """Of many that are alike the first ones, and how many more there are."""
-    for (what, loss), group in groupby(problems, key=lambda problem: (problem.what, problem.loss)):
-        alike = list(group)
-        yield from alike[:SHOWN]
-        if len(alike) > SHOWN:
-            yield Problem(what, f"{len(alike) - SHOWN} more", alike[0].advice, loss)
+    alike: dict[tuple[str, bool], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.what, problem.loss), []).append(problem)
+    for (what, loss), found in alike.items():
+        yield from found[:SHOWN]
+        if len(found) > SHOWN:
+            yield Problem(what, f"{len(found) - SHOWN} more", found[0].advice, loss)
 
 
 class _Checks:
-    """The checks of one store; each gives its findings, those that are alike one after the other."""
+    """The checks of one store; each gives its findings."""
 
     def __init__(
-        self, connection: Connection, blobs: Blobs, rederive: Rederive, checked: dict[str, int]
+        self,
+        database: Database,
+        connection: Connection,
+        blobs: Blobs,
+        rederive: Rederive,
+        checked: dict[str, int],
     ) -> None:
+        self._database = database
         self._connection = connection
         self._blobs = blobs
         self._rederive = rederive
@@ -129,8 +147,7 @@ class _Checks:
             told = [str(error.orig)]
         for line in told:
             if line != "ok":
-                advice = "Export what can be read and import it into a new store, or go back to a copy"
-                yield Problem("the database file is damaged", line, advice)
+                yield Problem("the database file is damaged", line, DAMAGED)
 
     def blobs(self) -> Iterator[Problem]:
         used = select(blob_use.c.hash).where(blob_use.c.hash == blob.c.hash).exists()
@@ -139,13 +156,19 @@ class _Checks:
             try:
                 self._blobs.get(self._connection, row.hash)
             except StoreError as error:
-                advice = "Import it from an export, or prune the calls that have it"
-                yield Problem("a value is damaged or missing", str(error).partition(":")[0], advice)
+                if self._is_pruned(row.hash):
+                    continue
+                yield Problem("a value is damaged or missing", str(error).partition(":")[0], MEND)
             if not row.used:
                 unused.append(row.hash)
         for hash in unused:
             advice = "It only takes room; an export leaves it out"
             yield Problem("no call has this value", f"value {hash}", advice, loss=False)
+
+    def _is_pruned(self, hash: str) -> bool:
+        """Whether another process has removed the value since this look at the store began, file and all."""
+        with self._database.reading() as now:
+            return now.execute(select(blob.c.hash).where(blob.c.hash == hash)).first() is None
 
     def versions(self) -> Iterator[Problem]:
         asked = select(version, function.c.key).join(function, function.c.n == version.c.function)
@@ -160,7 +183,7 @@ class _Checks:
 
     def _version(self, row: Row[Any]) -> Iterator[Problem]:
         which = f"{row.key}@{row.number} ({row.hash})"
-        advice = "Its row was changed after it was written: go back to a copy, or import an export"
+        advice = "Its row was changed after it was written: go back to a copy, or import an export elsewhere"
         try:
             found = Version.from_json(json.loads(row.closure))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -213,12 +236,13 @@ class _Checks:
         for table in (schema.tag, schema.feedback):
             asked = select(table.c.target).where(table.c.target_kind == "call").distinct()
             for batch in batches(self._connection.execute(asked).scalars()):
-                there = select(call.c.id).where(call.c.id.in_([bytes.fromhex(target) for target in batch]))
+                ids = [bytes.fromhex(target) for target in batch if is_id(target)]
+                there = select(call.c.id).where(call.c.id.in_(ids))
                 known = {id.hex() for id in self._connection.execute(there).scalars()}
                 for target in batch:
                     if target not in known:
                         what = f"there is {table.name} of a call that is gone"
-                        yield Problem(what, f"call {shown_id(bytes.fromhex(target))}", TIDY, loss=False)
+                        yield Problem(what, f"call {target}", HARMLESS, loss=False)
 
     def _aliases(self) -> Iterator[Problem]:
         numbered = select(function.c.key, version.c.number).join(version, version.c.function == function.c.n)
@@ -301,7 +325,10 @@ class Reference:
         return found
 
 
-RESTORE = "Go back to a copy, or import an export"
+RESTORE = "Go back to a copy, or import an export into a new store"
+MEND = "Import an export that has it, or prune the calls that have it"
+HARMLESS = "It is never shown"
+DAMAGED = "Go back to a copy, or export what can be read (--where) and import it into a new store"
 TIDY = "Export and import into a new store to be rid of it"
 NUMBERS_OF_CALLS = {call.c.n, payload.c.call, edge.c.target, blob_use.c.call}
 REFERENCES = (
@@ -330,7 +357,7 @@ REFERENCES = (
         shown=edge.c.target,
         may_run=True,
     ),
-    Reference(blob_use.c.hash, blob.c.hash, "a value of the call is gone", RESTORE, shown=blob_use.c.call),
+    Reference(blob_use.c.hash, blob.c.hash, "a value of the call is gone", MEND, shown=blob_use.c.call),
     Reference(blob_use.c.call, call.c.n, "there are uses of values by a call that is gone", TIDY, loss=False),
     Reference(
         version.c.function, function.c.n, "the function of a version is gone", RESTORE, shown=version.c.hash
