@@ -113,6 +113,22 @@ def test_a_model_that_fails_leaves_the_message_made_from_the_difference(store: S
     assert [by for _, by in messages(store)] == ["difference", "difference"]
 
 
+def test_a_function_as_model_may_raise_anything_and_is_asked_again_for_the_next_version(store: Store) -> None:
+    asked: list[Any] = []
+
+    def unsteady(messages: list[dict[str, Any]], **params: Any) -> str:
+        asked.append(messages)
+        if len(asked) == 1:
+            raise ConnectionResetError("gone")
+        return "Say it in French"
+
+    init(store, autocommit=unsteady)
+    for greeting in ("Hello ", "Hola ", "Salut "):
+        versions_of(greeting)("Ann")
+    until(lambda: messages(store)[-1][0] == "Say it in French")
+    assert len(asked) == 2
+
+
 def test_a_slow_model_does_not_hold_up_the_calls(store: Store) -> None:
     def slow(messages: list[dict[str, Any]], **params: Any) -> str:
         time.sleep(1)

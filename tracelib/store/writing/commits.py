@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 
-from tracelib.errors import ModelError, StoreError, UnknownRecord
+from tracelib.errors import UnknownRecord
 from tracelib.graph.tracing import stop_tracing
 from tracelib.llm.model import as_model
 from tracelib.store.draining.batch import BY_DIFFERENCE
@@ -49,7 +49,6 @@ class Committer:
         self._recorder = recorder
         self._model = as_model(model)
         self._waiting: queue.SimpleQueue[Version] = queue.SimpleQueue()
-        self._busy = threading.Event()
         self._thread: threading.Thread | None = None
         self.problem = ""
 
@@ -66,8 +65,10 @@ class Committer:
                 found = self._waiting.get()
                 try:
                     self._write(found)
-                except (ModelError, StoreError) as error:  # the message from the difference stays
-                    self.problem = str(error)
+                except Exception as error:
+                    # A function that serves as model raises what it likes, and nobody waits here for it:
+                    # the message from the difference stays, and the next version is taken.
+                    self.problem = f"{type(error).__name__}: {error}"
 
     def _write(self, found: Version) -> None:
         self._store.drain()
@@ -76,7 +77,7 @@ class Committer:
             return
         try:
             text = self._asked(before, found)
-        except ModelError:
+        except Exception:
             self._release(found)
             raise
         if text:
