@@ -215,6 +215,25 @@ def test_a_helper_that_was_replaced_while_running_is_followed(tmp_path: Path) ->
     assert written.ran(version_of(module.f)) == "lambda"
 
 
+def test_a_decorator_of_an_installed_package_that_hides_the_function_is_imported(tmp_path: Path) -> None:
+    text = "class Base:\n    pass\ndef hiding(fn):\n    def call():\n        return fn()\n    return call\n"
+    packages = tmp_path / "site-packages"
+    written.write(packages, text, "installed_for_a_test")
+    sys.path.insert(0, str(packages))
+    try:
+        version = written.version(
+            tmp_path,
+            "from installed_for_a_test import Base, hiding\n"
+            "class A(Base):\n    v = 'v1'\n"
+            "@hiding\ndef f():\n    return A.v\n",
+        )
+        assert "from installed_for_a_test import hiding" in version.closure
+        assert "class Base" not in version.closure
+        assert written.ran(version) == "v1"
+    finally:
+        sys.path.remove(str(packages))
+
+
 def test_code_that_an_optimizer_wrote_is_a_version_of_its_own() -> None:
     @trace.bundle(trainable=True)
     def learn(x: int) -> int:

@@ -139,7 +139,8 @@ class Spaces:
             name = plain_string(namespace.get("__name__")) or "<unknown>"
             found = self._keep(Space(name, namespace, chunks_of(namespace), True))
             module = loaded(name)
-            if module is not None and namespace_of(module) is namespace:
+            own = module is not None and namespace_of(module) is namespace
+            if own and place(name, namespace) == LOCAL:
                 self.by_name[name] = found
         return found
 
