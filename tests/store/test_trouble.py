@@ -229,7 +229,7 @@ def test_a_store_that_can_only_be_read_is_read(tmp_path: Path, mounted: Path) ->
     open_store(store).calls()
     Program(tmp_path, source, store).finish()  # what this one recorded waits in the journal
     subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
-    with pytest.warns(StoreWarning, match="still in its journal"):
+    with pytest.warns(StoreWarning, match="still in the journal"):
         found = open_store(store).calls(limit=None)
     assert sorted(call.id for call in found) == sorted(id for id, _ in known)
 
@@ -331,7 +331,7 @@ def test_a_locked_database_delays_readers_and_nobody_else(tmp_path: Path) -> Non
     program.go_on()
     took, told = program.hear()
     assert took < 2
-    assert [("locked" in text, "still in its journal" in text) for text in of_store(told)] == [(True, True)]
+    assert [("locked" in text, "still in the journal" in text) for text in of_store(told)] == [(True, True)]
     other.execute("COMMIT")
     other.close()
     program.go_on()
@@ -367,7 +367,7 @@ def test_a_server_that_stops_and_starts_again_gets_everything(
         options = f"{SETTINGS} -k {postgres_server.folder}"
         log = postgres_server.folder / "log"
         postgres_server._run("pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
-    assert len([text for text in of_store(told) if "still in its journal" in text]) == 1
+    assert len([text for text in of_store(told) if "still in the journal" in text]) == 1
     assert any("cannot be drained" in problem for problem in problems)
     assert "password" not in str(told)
     program.go_on()

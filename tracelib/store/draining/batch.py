@@ -42,7 +42,7 @@ class Batch:
         self._edges: list[tuple[Any, ...]] = []
         self._uses: list[tuple[Any, ...]] = []
         self._values: dict[str, bytes] = {}
-        self._numbers: dict[tuple[Any, ...], tuple[int | None, ...]] = {}
+        self._numbers: dict[str, tuple[int | None, ...]] = {}
         self._first = self._next = 1 + (connection.execute(select(func.max(schema.call.c.n))).scalar() or 0)
 
     def write(self, found: Sequence[Record]) -> None:
@@ -57,26 +57,30 @@ class Batch:
         self._flush()
 
     def _call(self, payload: bytes) -> None:
-        head, sections = records.read_call(payload)
+        shared, head, sections = records.read_call(payload)
         id = bytes.fromhex(head.id)
         if id in self._calls:
             return
         number = self._next
         self._next += 1
-        self._calls[id] = self._row(number, id, head)
-        self._payload(number, sections, head.blobs)
+        self._calls[id] = self._row(number, id, shared, head)
+        if len(sections) != len(SECTIONS):
+            raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
+        if head.blobs or len(payload) >= SECTION:
+            self._outsource(number, sections, head.blobs)
+        else:
+            self._payloads.append((number, *[section or None for section in sections]))
         if head.edges:
             self._edges += [(number, bytes.fromhex(source), slot) for source, slot in head.edges]
 
-    def _row(self, number: int, id: bytes, head: CallRecord) -> tuple[Any, ...]:
+    def _row(self, number: int, id: bytes, shared: str, head: CallRecord) -> tuple[Any, ...]:
         first_token_ns, *facts = map(head.facts.get, FACTS) if head.facts else NO_FACTS
-        known = head.key, head.version, head.session, head.run
         return (
             number,
             id,
             id if head.trace == head.id else bytes.fromhex(head.trace),
             None if head.parent is None else bytes.fromhex(head.parent),
-            *(self._numbers.get(known) or self._looked_up(known, head)),
+            *(self._numbers.get(shared) or self._looked_up(shared)),
             head.status,
             None if head.error_type is None else clean(head.error_type),
             head.start_ns,
@@ -86,31 +90,27 @@ class Batch:
             *facts,
         )
 
-    def _looked_up(self, known: tuple[Any, ...], head: CallRecord) -> tuple[int | None, ...]:
+    def _looked_up(self, shared: str) -> tuple[int | None, ...]:
         """The numbers of a call's function, version, session and run; remembered once all are there."""
-        connection, registry = self._connection, self._registry
-        function = registry.function(connection, clean(head.key), clean(head.name), head.kind)
-        version = registry.version(connection, function, head.version)
-        run = registry.run(connection, head.run)
-        found = function, version, registry.session(connection, head.session), run
-        if (version is None) == (head.version is None) and (run is None) == (head.run is None):
-            self._numbers[known] = found
+        connection, registry, told = self._connection, self._registry, records.read_shared(shared)
+        function = registry.function(connection, clean(told.key), clean(told.name), told.kind)
+        version = registry.version(connection, function, told.version)
+        run = registry.run(connection, told.run)
+        found = function, version, registry.session(connection, told.session), run
+        if (version is None) == (told.version is None) and (run is None) == (told.run is None):
+            self._numbers[shared] = found
         return found
 
-    def _payload(self, number: int, sections: list[bytes], blobs: list[str]) -> None:
-        """The values of a call; big ones become blobs."""
-        if len(sections) != len(SECTIONS):
-            raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
-        if not blobs and max(map(len, sections)) < SECTION:
-            self._payloads.append((number, *[section.decode() if section else None for section in sections]))
-            return
+    def _outsource(self, number: int, sections: list[str], blobs: list[str]) -> None:
+        """The values of a call of which some are big: those become blobs."""
         kept: list[str | None] = []
         used = dict.fromkeys(blobs)
         for at, section in enumerate(sections):
-            if len(section) < SECTION or at == GRAPH:
-                kept.append(section.decode() if section else None)
+            data = section.encode()
+            if len(data) < SECTION or at == GRAPH:
+                kept.append(section or None)
             else:
-                text, hashes = outsourced(section, self._keep)
+                text, hashes = outsourced(data, self._keep)
                 used.update(dict.fromkeys(hashes))
                 kept.append(text)
         self._payloads.append((number, *kept))

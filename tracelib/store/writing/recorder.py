@@ -157,8 +157,8 @@ class Recorder:
             sections = packed_sections(told, note.state)
         run = self._run()
         head = (
-            f'["{note.session}","{note.text}","{note.trace}",{note.parent},{known.names},'
-            f"{version},{'null' if run is None else quoted(run)},{status},"
+            f'["{note.session}",{known.names},{version},{"null" if run is None else quoted(run)}]\n'
+            f'["{note.text}","{note.trace}",{note.parent},{status},'
             f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{links}]\n"
         )
         self.journal.append(CALL, head.encode() + sections)

@@ -1,7 +1,7 @@
 """What the journal holds: one kind of record for each thing that is kept, as lines of JSON.
 
-A call's record is seven lines: a head, then the values as they go into the database, so that draining
-reads the head only and passes the rest on.
+A call's record is eight lines: what it shares with others, its own head, then the values as they go into
+the database. Draining looks the first up, reads the second, and passes the rest on.
 """
 
 from __future__ import annotations
@@ -22,18 +22,23 @@ SECTIONS = ("inputs", "output", "error", "graph", "state", "request")
 """The lines after the head of a call's record; an empty one is absent."""
 
 
-class CallRecord(NamedTuple):
-    """A call as the journal has it; ids are 32 hexadecimal digits."""
+class Shared(NamedTuple):
+    """What many calls have in common."""
 
     session: str
-    id: str
-    trace: str
-    parent: str | None
     key: str
     name: str
     kind: str
     version: str | None
     run: str | None
+
+
+class CallRecord(NamedTuple):
+    """The rest of a call as the journal has it; ids are 32 hexadecimal digits."""
+
+    id: str
+    trace: str
+    parent: str | None
     status: int
     error_type: str | None
     start_ns: int
@@ -58,13 +63,23 @@ FACTS = (
 """What a call of a language model tells, by the column that keeps it."""
 
 
-def read_call(payload: bytes) -> tuple[CallRecord, list[bytes]]:
-    """The head of a call's record, and its sections."""
-    head, *sections = payload.split(b"\n")
+def read_call(payload: bytes) -> tuple[str, CallRecord, list[str]]:
+    """The three parts of a call's record: what it shares, as it is written, its own head, its sections."""
+    shared, head, *sections = payload.decode().split("\n")
+    return shared, CallRecord(*_parsed(head)), sections
+
+
+def read_shared(line: str) -> Shared:
+    """What a call shares with others, from its line."""
+    return Shared(*_parsed(line))
+
+
+def _parsed(line: str) -> list[Any]:
     try:
-        return CallRecord(*from_json(head)), sections
+        found: list[Any] = from_json(line)
     except ValueError:  # half of a surrogate pair in a name
-        return CallRecord(*json.loads(head)), sections
+        found = json.loads(line)
+    return found
 
 
 def packed(values: dict[str, Any]) -> bytes:
