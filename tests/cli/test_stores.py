@@ -88,7 +88,14 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(tracelib: Command
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://root@host/x", "sqlite:///:memory:", "postgresql://nobody:secret@127.0.0.1:1/none", "://", ""],
+    [
+        "mysql://root@host/x",
+        "sqlite:///:memory:",
+        "postgresql://nobody:secret@127.0.0.1:1/none",
+        "postgresql://127.0.0.1:1/none?user=nobody&password=secret",
+        "://",
+        "",
+    ],
 )
 def test_a_store_that_cannot_be_opened_is_one_line_without_its_password(
     tracelib: Command, empty: Path, url: str

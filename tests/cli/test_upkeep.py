@@ -64,6 +64,7 @@ def test_an_export_is_imported_elsewhere_once(tracelib: Command, folder: Path, s
     done = tracelib("import", "all.jsonl", "--store", "./copy")
     assert (done.code, done.err) == (0, "")
     assert "8 version" in done.out
+    assert "here already" not in done.out
     again = tracelib("import", "all.jsonl", "--store", "./copy")
     assert again.out.startswith("added nothing")
     ours, theirs = (tracelib("calls", "--json", "--store", where).out for where in ("logdir", "copy"))

@@ -90,8 +90,9 @@ def piped() -> Iterator[TextIO]:
 
 def told(done: Imported) -> str:
     parts = [f"added {listed(done.added) or 'nothing'}"]
-    if done.known:
-        parts.append(f"here already: {listed(done.known)}")
+    known = listed(done.known)
+    if known:
+        parts.append(f"here already: {known}")
     if done.renumbered:
         parts.append(f"{counted(done.renumbered, 'version')} numbered anew")
     return "; ".join(parts)

@@ -183,8 +183,13 @@ def url_database(url: str, durability: str = "normal") -> Database:
         raise StoreError(
             f"{parsed.get_backend_name()} is not supported: a store is SQLite or PostgreSQL (postgresql://...)"
         )
-    shown = parsed.render_as_string(hide_password=True)
-    return Database(_postgres(parsed.set(drivername="postgresql+psycopg")), shown)
+    return Database(_postgres(parsed.set(drivername="postgresql+psycopg")), _shown(parsed))
+
+
+def _shown(url: URL) -> str:
+    """The URL without its password, which may stand among the parameters too."""
+    secret = {name: "***" for name in ("password", "sslpassword") if name in url.query}
+    return url.update_query_dict(secret).render_as_string(hide_password=True)
 
 
 def _postgres(url: URL) -> Engine:
