@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 from tracelib.versioning import Version
 
@@ -200,8 +200,12 @@ class StoredEvent:
         return _object(self)
 
 
+@overload
+def shown_id(raw: bytes) -> str: ...
+@overload
+def shown_id(raw: None) -> None: ...
 def shown_id(raw: bytes | None) -> str | None:
-    """An id as people see it."""
+    """An id as people see it; of none there is nothing to see."""
     return None if raw is None else str(uuid.UUID(bytes=bytes(raw)))
 
 

@@ -12,7 +12,7 @@ from tracelib.errors import UnknownRecord
 from tracelib.store import schema
 from tracelib.store.database import Database
 from tracelib.store.filters.operands import Misuse, id_range
-from tracelib.store.questions.lookup import by, id_text, tags_of
+from tracelib.store.questions.lookup import by, tags_of
 from tracelib.store.rows import NANO, Flow, StoredCall, moment, shown_id
 from tracelib.store.schema import STATUS, call, edge, function, payload
 from tracelib.store.values.blobs import Blobs
@@ -53,7 +53,7 @@ def call_id(connection: Connection, id: str) -> bytes:
         name = connection.execute(running).scalar()
         raise UnknownRecord(f"call {id} of {name} has not ended yet" if name else f"no call {id} is stored")
     if len(found) > 1:
-        some = ", ".join(str(shown_id(each)) for each in found[:3])
+        some = ", ".join(shown_id(each) for each in found[:3])
         raise UnknownRecord(f"several calls begin with {id}: {some}{', ...' if len(found) > 3 else ''}")
     return found[0]
 
@@ -80,7 +80,7 @@ def consumed(database: Database, id: str) -> list[Flow]:
         known = by(connection, call.c.id, [source for source, _ in pairs])
         stored = finished(connection, known, None)
         made = {raw(row.id): one for row, one in zip(known, stored, strict=True)}
-        flowed = [Flow(id_text(source), id_text(target), slot, made.get(source)) for source, slot in pairs]
+        flowed = [Flow(shown_id(source), shown_id(target), slot, made.get(source)) for source, slot in pairs]
         return sorted(flowed, key=lambda flow: (flow.source, flow.slot))
 
 
@@ -91,7 +91,7 @@ def consumers(database: Database, id: str) -> list[Flow]:
         flows = connection.execute(select(edge.c.target, edge.c.slot).where(edge.c.source == source)).all()
         known = by(connection, call.c.n, [target for target, _ in flows])
         made = dict(zip([row.n for row in known], finished(connection, known, None), strict=True))
-        flowed = [Flow(id_text(source), made[n].id, slot, made[n]) for n, slot in flows if n in made]
+        flowed = [Flow(shown_id(source), made[n].id, slot, made[n]) for n, slot in flows if n in made]
         return sorted(flowed, key=lambda flow: (flow.target, flow.slot))
 
 
@@ -100,7 +100,7 @@ def finished(connection: Connection, rows: Sequence[Row[Any]], blobs: Blobs | No
     functions = {row.n: row for row in by(connection, function.c.n, [row.function for row in rows])}
     columns = [schema.version.c.n, schema.version.c.hash, schema.version.c.number]
     versions = {row.n: row for row in by(connection, schema.version.c.n, [r.version for r in rows], columns)}
-    runs = {row.n: id_text(row.id) for row in by(connection, schema.run.c.n, [row.run for row in rows])}
+    runs = {row.n: shown_id(row.id) for row in by(connection, schema.run.c.n, [row.run for row in rows])}
     tags = tags_of(connection, "call", [raw(row.id).hex() for row in rows])
     made = [
         _stored(
@@ -139,8 +139,8 @@ def _stored(
     row: Row[Any], of: Row[Any], version: Row[Any] | None, run: str | None, tags: tuple[str, ...]
 ) -> StoredCall:
     return StoredCall(
-        id=id_text(row.id),
-        trace=id_text(row.trace),
+        id=shown_id(row.id),
+        trace=shown_id(row.trace),
         parent=shown_id(row.parent),
         name=of.name,
         function=of.key,

@@ -10,7 +10,6 @@ from sqlalchemy import Column, Connection, Row, or_, select
 
 from tracelib.errors import StoreError, UnknownRecord
 from tracelib.store.filters.conditions import Clause
-from tracelib.store.rows import shown_id
 from tracelib.store.schema import function, tag
 
 AT_ONCE = 500
@@ -65,10 +64,3 @@ def tags_of(connection: Connection, kind: str, targets: Sequence[str]) -> dict[s
         for target, one in connection.execute(asked):
             found.setdefault(target, []).append(one)
     return {target: tuple(sorted(tags)) for target, tags in found.items()}
-
-
-def id_text(id: Any) -> str:
-    """An id that is there, as people see it."""
-    shown = shown_id(id)
-    assert shown is not None
-    return shown

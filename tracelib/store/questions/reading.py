@@ -13,7 +13,7 @@ from tracelib.store.filters.operands import id_range
 from tracelib.store.questions.calls import call_id, call_of, consumed, consumers, section_of, trace_of
 from tracelib.store.questions.histories import parameters, programs, updates
 from tracelib.store.questions.listing import Selection, calls
-from tracelib.store.questions.lookup import check_limit, id_text, tags_of
+from tracelib.store.questions.lookup import check_limit, tags_of
 from tracelib.store.questions.versions import functions, hash_begins, version_of, versions
 from tracelib.store.rows import NANO, StoredEvent, StoredRun, moment, shown_id
 from tracelib.store.schema import call, event, run, version
@@ -97,7 +97,7 @@ def _runs(connection: Connection, rows: list[Row[Any]]) -> list[StoredRun]:
 
 def _run(row: Row[Any], used: Row[Any] | None, tags: tuple[str, ...]) -> StoredRun:
     return StoredRun(
-        id=id_text(row.id),
+        id=shown_id(row.id),
         name=row.name,
         config=decode(row.config),
         status=row.status,
@@ -140,8 +140,8 @@ def _call_or_run(connection: Connection, which: str) -> tuple[str, str] | None:
     if _like_id(which):
         low, high = id_range(which)
         if connection.execute(select(call.c.n).where(call.c.id.between(low, high)).limit(1)).first():
-            return "call", id_text(call_id(connection, which))
-    return None if made is None else ("run", id_text(made.id))
+            return "call", shown_id(call_id(connection, which))
+    return None if made is None else ("run", shown_id(made.id))
 
 
 def _begins_a_version(database: Database, digits: str) -> bool:

@@ -102,7 +102,7 @@ def _told(store: Store) -> dict[str, Any]:
                 select(func.coalesce(func.sum(schema.blob.c.stored), 0))
             ).scalar(),
             "running": tuple(
-                Running(shown_id(row.id) or "", row.name, moment(row.start_ns), row.pid) for row in pending
+                Running(shown_id(row.id), row.name, moment(row.start_ns), row.pid) for row in pending
             ),
         }
 
