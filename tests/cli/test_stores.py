@@ -232,6 +232,20 @@ def test_doctor_looks_at_postgres(tracelib: Command, empty: Path, on_postgres: s
     assert "can be read and written" in done.out
 
 
+def test_doctor_finds_nothing_wrong_with_a_postgres_that_has_no_tables_yet(
+    tracelib: Command, empty: Path, on_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(empty))
+    url = on_postgres.replace("/cli?", "/postgres?")
+    code = KILLED.replace("./logdir", url)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=empty, env=environment(XDG_STATE_HOME=str(empty)), check=False
+    )
+    done = tracelib("doctor", "--store", url)
+    assert (done.code, "problem" in done.out) == (0, False)
+    assert "not made yet: all that was recorded is in the journal" in done.out
+
+
 def test_doctor_ends_with_1_on_a_problem(tracelib: Command, empty: Path) -> None:
     (empty / "logdir").write_text("not a folder")
     done = tracelib("doctor")

@@ -104,13 +104,17 @@ def of_store(where: str) -> Iterator[Finding]:
 
 def of_tables(store: Store) -> Iterator[Finding]:
     """Whether the database opens, is written and is up to date."""
+    unmade = Finding("database", "ok", "not made yet: all that was recorded is in the journal")
     if isinstance(store, SQLiteStore) and not store.file.exists():
-        yield Finding("database", "ok", "not made yet: all that was recorded is in the journal")
+        yield unmade
         return
     try:
         names = applied(store.database)
     except StoreError as error:
         yield Finding("database", "problem", str(error), "See whether it is there, whole, and yours to read.")
+        return
+    if not names:
+        yield unmade
         return
     yield schema(names)
     yield writing(store)
