@@ -409,6 +409,14 @@ def test_a_damaged_value_is_mended_by_an_export_that_has_it(place: Place, blobs:
     assert lines_of(place.database, blobs) == lines
 
 
+def test_an_export_of_rows_that_name_what_is_gone_says_so(place: Place, blobs: Blobs) -> None:
+    populate(place.database, blobs, Spec(traces=1))
+    with place.database.writing() as connection:
+        connection.execute(schema.call.update().values(session=77))
+    with pytest.raises(StoreError, match=r"session 77 is gone.*tracelib verify"):
+        lines_of(place.database, blobs)
+
+
 def test_an_export_goes_through_links_and_into_devices(place: Place, blobs: Blobs, tmp_path: Path) -> None:
     populate(place.database, blobs, Spec(traces=1))
     link, null = tmp_path / "link", tmp_path / "null"

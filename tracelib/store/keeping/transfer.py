@@ -9,7 +9,7 @@ import base64
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -124,7 +124,7 @@ class _Export:
         uses = self._uses()
         for row in self._wanted(version, call.c.function, version.c.number, version.c.function):
             parent = self._versions.get(row.parent)
-            instead = {"function": self._functions[row.function], "parent": parent}
+            instead = {"function": _named(self._functions, row.function, "function"), "parent": parent}
             yield self._record("version", version, row, **instead) | {"uses": sorted(uses.get(row.n, []))}
         for row in self._wanted(run, call.c.run, run.c.id):
             yield self._record("run", run, row)
@@ -183,12 +183,15 @@ class _Export:
     def _instead(self, row: Row[Any]) -> dict[str, Any]:
         """What a call's line has for the numbers in its row."""
         return {
-            "function": self._functions[row.function],
+            "function": _named(self._functions, row.function, "function"),
             "version": self._versions.get(row.version),
-            "session": self._sessions[row.session],
-            "run": self._runs.get(row.run),
             "status": STATUS[row.status],
+            **self._stamp(row),
         }
+
+    def _stamp(self, row: Row[Any]) -> dict[str, Any]:
+        """The session and the run that a row belongs to."""
+        return {"session": _named(self._sessions, row.session, "session"), "run": self._runs.get(row.run)}
 
     def _parameters(self) -> Iterator[Record]:
         parameter, update = schema.parameter, schema.update
@@ -199,7 +202,7 @@ class _Export:
         order = [self._plain(parameter.c.program), self._plain(parameter.c.path)]
         asked = select(update).join(parameter, parameter.c.n == update.c.parameter)
         for row in self._rows(asked.order_by(update.c.time_ns, *order, update.c.n)):
-            instead = {"session": self._sessions[row.session], "run": self._runs.get(row.run)}
+            instead = self._stamp(row)
             record = self._record("update", update, row, **instead, parameter=None)
             yield {"kind": "update", **named[row.parameter], **record}
 
@@ -266,7 +269,7 @@ class _Export:
     def _events(self) -> Iterator[Record]:
         event = schema.event
         for row in self._rows(select(event).order_by(event.c.time_ns, self._plain(event.c.name), event.c.n)):
-            instead = {"session": self._sessions[row.session], "run": self._runs.get(row.run)}
+            instead = self._stamp(row)
             yield self._record("event", event, row, **instead)
 
     def _record(self, kind: str, table: Table, row: Row[Any], **instead: Any) -> Record:
@@ -279,6 +282,13 @@ class _Export:
     def _plain(self, column: ColumnElement[str]) -> ColumnElement[str]:
         """A text that sorts by its bytes, whatever the language of the database."""
         return column.collate("BINARY" if self._connection.dialect.name == "sqlite" else "C")
+
+
+def _named(names: Mapping[int, str], number: int, what: str) -> str:
+    """What other stores call a row that must be there; raises StoreError when it is gone."""
+    if number not in names:
+        raise StoreError(f"{what} {number} is gone, and rows that name it are not: see tracelib verify")
+    return names[number]
 
 
 class _Parts:
