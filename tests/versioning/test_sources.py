@@ -61,6 +61,33 @@ def test_a_helper_redefined_in_a_later_cell_is_a_new_version(shell: InteractiveS
     assert written.ran(fourth) == ("b!", "two")
 
 
+@pytest.mark.parametrize("history", [True, False])
+def test_a_name_bound_anew_in_a_later_cell_leaves_a_default_as_it_was(
+    shell: InteractiveShell, history: bool
+) -> None:
+    shell.run_cell("K = 'a'", store_history=history)
+    shell.run_cell("def f(x=K):\n    return x\n", store_history=history)
+    first = version_of(shell.user_ns["f"])
+    shell.run_cell("K = 'b'", store_history=history)
+    if history:
+        assert version_of(shell.user_ns["f"]).hash == first.hash
+        assert written.ran(version_of(shell.user_ns["f"])) == "a"
+    shell.run_cell("def f(x=K):\n    return x\n", store_history=history)
+    assert version_of(shell.user_ns["f"]).hash != first.hash
+
+
+def test_a_cell_that_ran_again_unchanged_ran_last(shell: InteractiveShell) -> None:
+    def name_by_text(raw_cell: str, *_: object) -> str:
+        return f"<ipython-input-{raw_cell.encode().hex()}>"
+
+    shell.compile.get_code_name = name_by_text
+    cells = ["K = 'a'", "def f(x=K):\n    return x\n", "K = 'b'", "def f(x=K):\n    return x\n"]
+    for cell in cells:
+        shell.run_cell(cell, store_history=True)
+    assert shell.user_ns["f"]() == "b"
+    assert written.ran(version_of(shell.user_ns["f"])) == "b"
+
+
 def test_cells_of_another_notebook_are_not_taken_for_its_own() -> None:
     one, two = InteractiveShell(), InteractiveShell()
     one.run_cell("TABLE = {'x': 'one'}\ndef f():\n    return TABLE\n", store_history=True)

@@ -19,6 +19,11 @@ def fresh(statements: list[Statement], name: str, at: int) -> int:
     return at
 
 
+def replaced(statements: list[Statement], name: str, at: int) -> Statement | None:
+    """The next statement that binds the name without regard to what it held."""
+    return next((s for s in statements[at + 1 :] if _starts_anew(s, name)), None)
+
+
 def _starts_anew(statement: Statement, name: str) -> bool:
     node = statement.node
     if isinstance(node, (ast.Assign, ast.AnnAssign, *DEFINITIONS, ast.Import, ast.ImportFrom)):

@@ -7,9 +7,10 @@ from typing import Any
 
 from tracelib.versioning.changing import Changing
 from tracelib.versioning.chunks import Statement
+from tracelib.versioning.definitions import written
 from tracelib.versioning.names import Load
 from tracelib.versioning.pieces import Inner, Owner, Piece
-from tracelib.versioning.spaces import Space
+from tracelib.versioning.values import literal
 
 LOOPS = (ast.For, ast.AsyncFor)
 
@@ -32,15 +33,20 @@ class Earlier(Changing):
             return None
         if _is_looped_over(using, load):
             return Owner("piece", piece)
-        at = _moment(space, using)
-        before = [b for b in bindings if _moment(space, b.statement) < at]
-        if not before or _moment(space, bindings[-1].statement) <= at:
+        if not space.is_in_order:
+            bindings = [b for b in bindings if b.statement.chunk is using.chunk]
+        at = space.moment(using)
+        before = [b for b in bindings if space.moment(b.statement) < at]
+        if not before or max(space.moment(b.statement) for b in bindings) <= at:
             return None
         last = before[-1]
         if isinstance(last.bound.node, ast.alias):
             return None
         if last.statement in piece.statements:
             return Owner("piece", piece)
+        known, value = literal(getattr(last.statement.node, "value", None))
+        if known and written(last.statement, name, value) and not space.is_state(name):
+            return self.constant(space, name, value, last.statement, ("earlier", id(last.statement)))
         return self.definition(space, name, last.statement, bindings)
 
     def _read_at_once(self, statement: Statement) -> set[int]:
@@ -48,10 +54,6 @@ class Earlier(Changing):
         if found is None:
             found = self.at_once[id(statement)] = _names_read_at_once(statement)
         return found
-
-
-def _moment(space: Space, statement: Statement) -> tuple[int, int]:
-    return space.ranks.get(id(statement.chunk), len(space.chunks)), statement.number
 
 
 def _is_looped_over(statement: Statement, load: Load) -> bool:

@@ -9,7 +9,7 @@ from tracelib.redaction import DEFAULT as REDACTOR
 from tracelib.versioning import places
 from tracelib.versioning.canonical import canonical, digest
 from tracelib.versioning.chunks import DEFINITIONS, Binding, Place, Statement
-from tracelib.versioning.definitions import fresh, written
+from tracelib.versioning.definitions import fresh, replaced, written
 from tracelib.versioning.enclosing import stored_names
 from tracelib.versioning.found import Texts
 from tracelib.versioning.pieces import CONSTANT, IMPORT, LIVE, Inner, Owner, Piece, kind_of_node
@@ -78,10 +78,17 @@ class Gathering:
         at = next((i for i, s in enumerate(statements) if s is chosen), -1)
         found = [chosen] if at < 0 else statements[fresh(statements, name, at) : at + 1]
         names = {name} | {b.name for s in found if not isinstance(s.node, DEFINITIONS) for b in s.names.bound}
+        end = replaced(statements, name, at) if at >= 0 and space.is_in_order else None
         for bound in sorted(names if id(chosen.chunk) in space.ranks else ()):
-            found += space.mutations(bound)
+            found += [s for s in space.mutations(bound) if self._lies(space, found[0], s, end)]
         unique = {id(s): s for s in found}
         return sorted(unique.values(), key=lambda s: (space.ranks.get(id(s.chunk), 1 << 30), s.number))
+
+    def _lies(self, space: Space, first: Statement, statement: Statement, end: Statement | None) -> bool:
+        """Whether a change was made to what a name held between two of its bindings."""
+        at = space.moment(statement)
+        began = space.moment(first) <= at or not space.is_in_order
+        return began and (end is None or at < space.moment(end))
 
     def constant(self, space: Space, name: str, value: Any, binding: Statement | None, key: Any) -> Owner:
         """The piece of a plain constant, which counts by its value."""

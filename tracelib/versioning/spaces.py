@@ -69,6 +69,15 @@ class Space:
         """The names of this module that a class of it changes when it is called or derived from."""
         return {changed for chunk in self.chunks for changed in chunk.changed_by_making(name)}
 
+    def moment(self, statement: Statement) -> tuple[int, int]:
+        """When a statement ran, to be compared with that of another one."""
+        return self.ranks.get(id(statement.chunk), len(self.chunks)), statement.number
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the order of the texts is that in which they ran: cells without a history are in doubt."""
+        return len(self.chunks) < 2 or "get_ipython" not in self.namespace or bool(_history(self.namespace))
+
     def is_state(self, name: str) -> bool:
         """Whether some function declares the name global, so that it changes while the program runs."""
         return any(name in chunk.declared for chunk in self.chunks)
@@ -184,7 +193,7 @@ def chunks_of(namespace: dict[str, Any]) -> list[Chunk]:
         found += [] if chunk is None else [chunk]
     if "get_ipython" in namespace:
         cells = _cells(namespace, lambda name: any(mark in name for mark in CELL_NAMES))
-        found += [cell for cell in cells if _was_run_here(cell, namespace)]
+        found += _as_run([cell for cell in cells if _was_run_here(cell, namespace)], namespace)
     elif file is None:
         found += _cells(namespace, _files_of_functions(namespace).__contains__)
     return found
@@ -200,11 +209,28 @@ def _files_of_functions(namespace: dict[str, Any]) -> set[str]:
 
 def _was_run_here(cell: Chunk, namespace: dict[str, Any]) -> bool:
     """Whether a cell is one of this notebook's, where it keeps a history; a magic changes a cell's text."""
-    history = namespace.get("In")
-    if type(history) is not list or len(history) < 2 or "get_ipython()" in cell.text:
+    history = _history(namespace)
+    if not history or "get_ipython()" in cell.text:
         return True
-    texts = {text.strip() for text in history if type(text) is str}
-    return cell.text.strip() in texts or cell.filename in _files_of_functions(namespace)
+    return cell.text.strip() in history or cell.filename in _files_of_functions(namespace)
+
+
+def _history(namespace: dict[str, Any]) -> dict[str, int]:
+    """When a notebook ran each text for the last time; empty where it keeps no history."""
+    texts = namespace.get("In")
+    if type(texts) is not list or len(texts) < 2:
+        return {}
+    return {text.strip(): at for at, text in enumerate(texts) if type(text) is str}
+
+
+def _as_run(cells: list[Chunk], namespace: dict[str, Any]) -> list[Chunk]:
+    """Cells in the order in which they last ran; one that ran again unchanged is known at its old place."""
+    history = _history(namespace)
+    places, at = [], 0
+    for cell in cells:
+        at = history.get(cell.text.strip(), at)
+        places.append(at)
+    return [cells[i] for i in sorted(range(len(cells)), key=places.__getitem__)]
 
 
 def _cells(namespace: dict[str, Any], wanted: Any) -> list[Chunk]:
