@@ -15,11 +15,12 @@ from tracelib.store.late import TABLE as STORE
 
 ROOT = Path(__file__).parent.parent
 
-LOWEST = {"errors", "late", "modules", "redaction"}
+LOWEST = {"errors", "late", "modules", "parsing", "redaction"}
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "late": set(),
     "modules": set(),
+    "parsing": set(),
     "redaction": {"errors"},
     "graph": LOWEST,
     "versioning": LOWEST,

@@ -169,13 +169,19 @@ def forking_in_handlers(folder: str, acks: str) -> None:
     parent = os.getpid()
     children: list[int] = []
 
+    within = False
+
     def handler(*_: object) -> None:
-        if os.getpid() == parent:
-            child = os.fork()
-            if child:
-                children.append(child)
-            else:
-                journal.append(3, payload(2, os.getpid(), 50))
+        nonlocal within
+        if within or os.getpid() != parent:  # a child of a child would be nobody's
+            return
+        within = True
+        child = os.fork()
+        if child:
+            children.append(child)
+        else:
+            journal.append(3, payload(2, os.getpid(), 50))
+        within = False
 
     signal.signal(signal.SIGALRM, handler)
     other = threading.Thread(target=write, args=(journal, acknowledged, 1, 3000, 300))

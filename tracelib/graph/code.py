@@ -16,6 +16,7 @@ from typing import Any
 from tracelib.errors import GraphError, SignatureError
 from tracelib.graph.operator import find
 from tracelib.modules import importable
+from tracelib.parsing import parsed
 
 FUTURE_ANNOTATIONS = annotations.compiler_flag
 KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -77,7 +78,7 @@ class CodeSlot:
 
     def _definition(self, source: str) -> Definition:
         try:
-            body = ast.parse(source).body
+            body = parsed(source).body
         except (SyntaxError, ValueError, RecursionError) as error:
             raise self._refused(f"it does not parse: {error}", source) from error
         found = body[0] if len(body) == 1 else None
@@ -105,7 +106,7 @@ class CodeSlot:
 
     def _code(self, definition: Definition, filename: str, source: str) -> types.CodeType:
         """The code object of the definition, compiled inside scopes that give it its free variables."""
-        outer = ast.parse(f"def _outer({', '.join(n for n in self._free() if n != '__class__')}): pass")
+        outer = parsed(f"def _outer({', '.join(n for n in self._free() if n != '__class__')}): pass")
         scope = outer.body[0]
         assert isinstance(scope, ast.FunctionDef)
         statement = ast.Expr(definition) if isinstance(definition, ast.Lambda) else definition
@@ -113,7 +114,7 @@ class CodeSlot:
         if owner is None:
             scope.body = [statement]
         else:
-            holder = ast.parse(f"class {owner}: pass").body[0]
+            holder = parsed(f"class {owner}: pass").body[0]
             assert isinstance(holder, ast.ClassDef)
             holder.body = [statement]
             scope.body = [holder]
@@ -196,7 +197,7 @@ def source_of(fn: Any) -> str:
             "@bundle right above the def, and the other decorator above it."
         )
     block = at_margin(_source_of(fn, inspect.getsource))
-    found = ast.parse(block).body[0]
+    found = parsed(block).body[0]
     assert isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)), ast.dump(found)
     return "\n".join(block.split("\n")[found.lineno - 1 : found.end_lineno])
 
@@ -246,7 +247,7 @@ def _lambda_source(fn: types.FunctionType) -> str:
     text = "".join(_source_of(fn, inspect.findsource)[0])
     positions = (p for p in fn.__code__.co_positions() if None not in p[::2] and p[2] != p[3])
     where = next(positions, None)
-    for found in ast.walk(ast.parse(text)):
+    for found in ast.walk(parsed(text)):
         if where is not None and isinstance(found, ast.Lambda) and _covers(found.body, where):
             return ast.get_source_segment(text, found) or ""
     raise GraphError(

@@ -51,7 +51,7 @@ def canonical(nodes: Iterable[ast.AST]) -> str:
             fields = FIELDS.get(kind)
             push(")")
             for name, label in _fields(kind) if fields is None else fields:
-                value = getattr(item, name, None)
+                value: Any = getattr(item, name, None)
                 inner = value.__class__
                 if inner is ast.Name:
                     push(f"{label}(Name id={value.id};)")

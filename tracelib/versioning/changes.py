@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tracelib.parsing import parsed
 from tracelib.versioning.canonical import canonical
 from tracelib.versioning.marks import Line, marked_lines
 from tracelib.versioning.version import Part, Version
@@ -176,7 +177,7 @@ def _of_pair(was: Part, now: Part) -> Iterator[Change]:
 def _of_text(was: Part, now: Part) -> Iterator[str]:
     """What changed inside a definition, read from the two syntax trees."""
     try:
-        before, after = ast.parse(was.text), ast.parse(now.text)
+        before, after = parsed(was.text), parsed(now.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     yield from _docstrings(before, after)

@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tracelib.parsing import parsed
 from tracelib.versioning.age import edited_since_import
 from tracelib.versioning.canonical import canonical
 from tracelib.versioning.effects import changed_by_making, decorating, made_from
@@ -105,7 +106,7 @@ class Chunk:
 
     def _parse(self) -> None:
         try:
-            body = ast.parse(self.text).body
+            body = parsed(self.text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             self.problem = f"its text does not parse: {type(error).__name__}"
             return

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracelib.parsing import parsed
 from tracelib.versioning.chunks import DEFINITIONS, Statement
 from tracelib.versioning.identifiers import Identifiers
 from tracelib.versioning.margin import at_margin
@@ -202,7 +203,7 @@ def without_lost_decorators(text: str, hidden: frozenset[str]) -> str:
     """A definition without the decorators that were variables of the function around it."""
     if not hidden or not text.startswith("@"):
         return text
-    tree = ast.parse(text)
+    tree = parsed(text)
     node: Any = tree.body[0]
     kept = [
         d

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
+from tracelib.parsing import parsed
 from tracelib.versioning.scope import names_of
 
 
@@ -14,7 +15,7 @@ def renamed(text: str, names: Mapping[str, str], freed: Iterable[str] = ()) -> s
     Code in which nothing is to be replaced comes back as it was written, other code as Python prints it.
     """
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
     found = names_of(tree.body)

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from tracelib.parsing import parsed
 from tracelib.versioning.names import (
     CLASS,
     COMPREHENSION,
@@ -277,7 +278,7 @@ def _by_name(r: Reader, node: ast.Call, name: str) -> None:
 def _soft_text(r: Reader, text: str) -> None:
     """Names in a string that is an annotation or is evaluated; text that is no Python names nothing."""
     try:
-        tree = ast.parse(text.strip())
+        tree = parsed(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     r.push_in(Scope(COMPREHENSION, r.scope), tree.body, soft=True)

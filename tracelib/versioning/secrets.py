@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from tracelib.parsing import parsed
 from tracelib.redaction import DEFAULT as REDACTOR
 
 TELLING = (
@@ -39,7 +40,7 @@ def redacted(text: str) -> str:
 def _named(text: str) -> str:
     """Strings that are given to a secret name: assigned, a keyword, a default, a key of a dict."""
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
     found = {(n.lineno, n.col_offset): n for n in _secret_constants(tree)}

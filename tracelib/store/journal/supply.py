@@ -46,11 +46,8 @@ class Supply:
         """Takes no lock of the journal: its owner may be waiting for this thread."""
         try:
             with self._folder.alone():
-                made = self._folder.make(SEGMENT_MAGIC, SUFFIX, self._size)
-                if self._closed:
-                    made.discard()
-                else:
-                    self._ready = made
+                if not self._closed:
+                    self._ready = self._folder.make(SEGMENT_MAGIC, SUFFIX, self._size)
         except OSError:
             pass  # the append that needs it meets the same trouble, and tells
         finally:
