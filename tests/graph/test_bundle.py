@@ -522,6 +522,16 @@ def test_keywords_may_have_any_name():
     assert made.data == {"self": 1, "_t_get": 2, "args": 3, "__code": 4}
 
 
+def test_a_keyword_called_like_a_positional_only_argument_hides_nothing():
+    def pair(a, /, **more):
+        return a, more
+
+    x, y = node(1), node(2)
+    made = bundle(pair)(x, a=y, b=3)
+    assert made.data == (1, {"a": 2, "b": 3})
+    assert {name: kept.data for name, kept in made.inputs.items()} == {"a": 1, "**a": 2, "b": 3}
+
+
 def plain_pair(a, b, *, c=1):
     return a, b, c
 

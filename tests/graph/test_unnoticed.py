@@ -60,6 +60,10 @@ class Tree:
         return 0 if n == 0 else 1 + self.depth(n - 1).data
 
 
+DEEPEST_OBJECT = 490 if (3, 12) <= sys.version_info < (3, 12, 3) else 20_000
+"""What Python allows a callable that is no plain function, an `lru_cache` as well, whatever its limit is."""
+
+
 def deepest(call):
     """The greatest depth at which a call succeeds, within 8."""
     low, high = 8, 20_000
@@ -84,7 +88,7 @@ def deepest(call):
 )
 def test_recursion_goes_as_deep_as_without_recording(recorded):
     plain = deepest(plain_sum)
-    assert plain - 16 <= deepest(recorded) <= 2 * plain
+    assert min(plain, DEEPEST_OBJECT) - 16 <= deepest(recorded) <= 2 * plain
 
 
 async def test_async_recursion_goes_as_deep_as_without_recording():

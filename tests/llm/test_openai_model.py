@@ -216,8 +216,13 @@ class TestTheEndpoint:
 
 
 async def test_fifty_questions_are_asked_at_once():
-    with LoopbackServer(Says(lambda body: body["messages"][0]["content"]) for _ in range(50)) as server:
-        server.delay = 0.3
+    all_have_asked = threading.Barrier(50)
+
+    def echo(body):
+        all_have_asked.wait(timeout=30)
+        return body["messages"][0]["content"]
+
+    with LoopbackServer(Says(echo) for _ in range(50)) as server:
         model = OpenAIModel("m", base_url=server.base_url)
         replies = await asyncio.gather(*(model.aask(f"question {n}") for n in range(50)))
         assert [reply.text for reply in replies] == [f"question {n}" for n in range(50)]

@@ -143,7 +143,7 @@ def test_an_interrupted_run_says_how_to_resume_and_then_ends_as_if_never_interru
     ended: Ended, place: Place
 ) -> None:
     process = subprocess.Popen(
-        ["nice", "-n", "15", *place.command(*SHORT)],  # on a busy machine it must not end before we look
+        place.command(*SHORT),
         cwd=place.cwd,
         env=place.environment(),
         stdout=subprocess.PIPE,

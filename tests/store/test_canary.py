@@ -112,7 +112,7 @@ PROGRAM = '''
     @trace.bundle
     def ask(question):
         env, shapes, named = planted("env"), planted("shapes"), planted("named")
-        annotate(model="tiny", provider="scripted", request={
+        annotate(model=f"tiny {shapes['jwt']}", provider=f"at {shapes['aws']}", request={
             "messages": [{"role": "user", "content": f"keys: {shapes['openai']}, {env['SERVICE_TOKEN']}"}],
             "headers": {"Authorization": "Bearer " + shapes["bearer"], "x-api-key": named["header"]},
         })
@@ -192,6 +192,13 @@ PROGRAM = '''
         if os.path.exists("asked.txt"):
             break
         time.sleep(0.1)
+    about = f"of {shapes['huggingface']}"
+    keyed(keyed(trace.node("plain", name=f"node {shapes['gitlab']}", description=about)))
+    store = trace.SQLiteStore(sys.argv[2])
+    with store, store.run(f"run {shapes['google']}", {"key": shapes["aws"]}):
+        call = keyed(1).call.id
+    store.comment(call, f"it showed {shapes['github']} and {env['PAYMENT_API_KEY']}")
+    store.tag(call, f"has {shapes['gitlab']}")
     made = keyed(speak(shapes["openai"], agent.tone))
     open("graph.dot", "w").write(trace.Graph.behind(made).to_dot().source)
     open("warned.txt", "w").write("\\n".join(told))

@@ -127,6 +127,9 @@ def test_a_function_as_model_may_raise_anything_and_is_asked_again_for_the_next_
         versions_of(greeting)("Ann")
     until(lambda: messages(store)[-1][0] == "Say it in French")
     assert len(asked) == 2
+    assert store.status().problems == (
+        "a commit message was not written by the model: ConnectionResetError: gone",
+    )
 
 
 def test_a_slow_model_does_not_hold_up_the_calls(store: Store) -> None:

@@ -409,6 +409,25 @@ def test_globals_are_as_the_process_of_the_call_had_them(tmp_path: Path) -> None
     assert sorted((one.same, one.now) for one in found) == [(True, 1), (True, 3), (True, 3), (True, 3)]
 
 
+def test_a_keyword_called_like_a_positional_only_argument_is_kept_beside_it(tmp_path: Path) -> None:
+    source = """
+        import tracelib as trace
+
+        @trace.bundle
+        def pair(a, /, **more):
+            return [a, more]
+
+        if __name__ == "__main__":
+            trace.init(store="./logdir")
+            pair(1, a=2, b=3)
+    """
+    run_program(tmp_path, source)
+    store = open_store(tmp_path / "logdir")
+    (call,) = store.calls(values=True)
+    assert call.inputs == {"a": 1, "**a": 2, "b": 3}
+    assert store.replay(call.id).same
+
+
 def test_a_frozen_function_gives_what_is_stored_and_runs_no_code(store: Store) -> None:
     runs: list[Any] = []
 

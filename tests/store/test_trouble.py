@@ -21,7 +21,9 @@ from started import ROOT
 import tracelib as trace
 from tracelib.errors import StoreError, StoreWarning
 from tracelib.store import schema
+from tracelib.store.draining.batch import Batch
 from tracelib.store.draining.drain import REFUSED
+from tracelib.store.draining.registry import Registry
 from tracelib.store.journal.journal import Journal
 from tracelib.store.store import Store, open_store
 from tracelib.store.writing import records
@@ -549,3 +551,20 @@ def test_a_database_of_a_newer_schema_still_works_and_says_so(blank: str, tmp_pa
         trace.bundle(lambda number: number, name="echo")(1)
     with pytest.warns(StoreWarning, match=r"newer tracelib \(9999 a later one\)"):
         assert len(again.calls()) == 1
+
+
+def test_a_call_that_was_taken_for_interrupted_and_ended_after_all_has_its_result(
+    blank: str, tmp_path: Path
+) -> None:
+    store = open_store(blank, journal=tmp_path / "journal")
+    assert store.calls() == []
+    with store:
+        ended = trace.bundle(lambda number: number, name="echo")(7)
+        other = trace.bundle(lambda number: number, name="echo")(8)
+    raw = bytes.fromhex(ended.call.id.replace("-", ""))
+    with store.database.writing() as connection:
+        Batch(connection, store.blobs, Registry()).interrupted(raw, "m:echo", 5)
+        assert connection.execute(select(schema.call.c.status)).scalars().all() == [schema.INTERRUPTED]
+    assert {call.id for call in store.calls()} == {ended.call.id, other.call.id}
+    found = store.call(ended.call.id)
+    assert (found.status, found.output, found.inputs) == ("returned", 7, {"number": 7})

@@ -219,8 +219,7 @@ def _applied(made: Node[Any], key_of: KeyOf, is_plain: Callable[[Node[Any]], boo
         return None
     extra = made._extra
     keywords = () if extra is None else extra.keywords
-    positional = len(made._args) - len(keywords)
-    names = (*op.input_names(positional, len(keywords)), *keywords)
+    names = op.names_of(len(made._args) - len(keywords), keywords)
     operands = tuple([_operand(kept, key_of, is_plain) for kept in made._args])
     call = call_of(made)
     return Applied(

@@ -406,8 +406,7 @@ def operands(made: Node[Any]) -> Iterator[tuple[str, Any]]:
     if op is None:
         return
     keywords = made._extra.keywords if made._extra is not None else ()
-    positional = len(args) - len(keywords)
-    yield from zip((*op.input_names(positional, len(keywords)), *keywords), args, strict=True)
+    yield from zip(op.names_of(len(args) - len(keywords), keywords), args, strict=True)
 
 
 def described(node: Node[Any]) -> str:

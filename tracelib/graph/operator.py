@@ -106,6 +106,14 @@ class Operator:
             found = self._named[count, keywords] = self._input_names(count, keywords)
         return found
 
+    def names_of(self, count: int, keywords: tuple[str, ...]) -> tuple[str, ...]:
+        """A name for each of `count` operands and for those that came by `**kwargs`.
+
+        One of these that is called like a positional-only argument is `**name`: neither hides the other.
+        """
+        names = self.input_names(count, len(keywords))
+        return (*names, *[f"**{name}" if name in names else name for name in keywords]) if keywords else names
+
     def _input_names(self, count: int, keywords: int) -> tuple[str, ...]:
         known = (self._names or ()) if count + keywords - len(self._tail) >= self._least else ()
         names = list(known)[: count - len(self._tail)]

@@ -247,9 +247,9 @@ class Store:
         """Runs, newest first, with what their calls used."""
         return late("runs")(self.ready(), name, limit)  # type: ignore[no-any-return]
 
-    def events(self, name: str | None = None, limit: int | None = 50) -> list[StoredEvent]:
-        """Named events, such as candidates and verdicts of an optimizer's run."""
-        return late("events")(self.ready(), name, limit)  # type: ignore[no-any-return]
+    def events(self, name: str | None = None, limit: int | None = 50, after: int = 0) -> list[StoredEvent]:
+        """Named events, such as an optimizer's candidates, oldest first; those after the id `after`."""
+        return late("events")(self.ready(), name, limit, after)  # type: ignore[no-any-return]
 
     def programs(self) -> dict[str, int]:
         """The programs whose parameters are stored, with the number of each one's newest state."""

@@ -63,11 +63,12 @@ class Names:
 class Scope:
     """One scope while it is read."""
 
-    __slots__ = ("borrowed", "bound", "declared", "imported", "kind", "parent")
+    __slots__ = ("borrowed", "bound", "declared", "imported", "kind", "name", "parent")
 
-    def __init__(self, kind: str, parent: Scope | None) -> None:
+    def __init__(self, kind: str, parent: Scope | None, name: str = "") -> None:
         self.kind = kind
         self.parent = parent
+        self.name = name  # of a class
         self.bound: set[str] = set()
         self.declared: set[str] = set()
         self.borrowed: set[str] = set()
@@ -86,3 +87,13 @@ def owner_of(name: str, scope: Scope) -> Scope | None:
                 return current
         current, first = current.parent, False
     return None
+
+
+def mangled(name: str, scope: Scope) -> str:
+    """The name of the module that a name means there: inside a class `__x` is `_Class__x`."""
+    if name.endswith("__"):
+        return name
+    current: Scope | None = scope
+    while current is not None and current.kind != CLASS:
+        current = current.parent
+    return name if current is None else f"_{current.name.lstrip('_')}{name}"

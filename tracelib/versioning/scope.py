@@ -7,6 +7,7 @@ the scope it was met in, and decided at the end, when all bindings of that scope
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from tracelib.versioning.names import (
     Load,
     Names,
     Scope,
+    mangled,
     owner_of,
 )
 
@@ -182,6 +184,8 @@ class Reader:
                 names.inside.update(chain)
             owner = owner_of(chain[0], scope)
             if owner is None:
+                if chain[0].startswith("__"):
+                    chain = (mangled(chain[0], scope), *chain[1:])
                 names.loads.append(Load(chain, soft, node))
             elif chain[0] in owner.imported:
                 found = owner.imported[chain[0]]
@@ -379,7 +383,8 @@ def _type_parameters(r: Reader, node: Any) -> Scope:
         return r.scope
     inner = Scope(FUNCTION, r.scope)
     inner.bound.update(p.name for p in parameters)
-    r.push_in(inner, [getattr(p, "bound", None) for p in parameters], soft=True)
+    for part in ("bound", "default_value"):
+        r.push_in(inner, [getattr(p, part, None) for p in parameters], soft=True)
     return inner
 
 
@@ -397,7 +402,7 @@ def _class(r: Reader, node: ast.ClassDef) -> None:
     r.bind(node.name, node, node)
     _decorators(r, node)
     outer = _type_parameters(r, node)
-    inner = Scope(CLASS, outer)
+    inner = Scope(CLASS, outer, node.name)
     _declarations(r, node.body, inner)
     r.push_in(inner, node.body)
     r.push_in(outer, [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)])
@@ -466,6 +471,11 @@ def _loop(r: Reader, node: Any) -> None:
     r.push(node.iter, node.target, *node.body, *node.orelse)
 
 
+def _type_alias(r: Reader, node: Any) -> None:
+    r.bind(node.name.id, node.name)
+    r.push_in(_type_parameters(r, node), [node.value])
+
+
 HANDLERS: dict[type, Callable[[Reader, Any], None]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
@@ -495,3 +505,5 @@ HANDLERS: dict[type, Callable[[Reader, Any], None]] = {
     ast.For: _loop,
     ast.AsyncFor: _loop,
 }
+if sys.version_info >= (3, 12):
+    HANDLERS[ast.TypeAlias] = _type_alias

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from tracelib.store import schema
 from tracelib.store.draining.registry import Registry, added
 from tracelib.store.journal.frames import Record
-from tracelib.store.values.blobs import SECTION, Blobs, outsourced
+from tracelib.store.values.blobs import SECTION, Blobs, batches, outsourced
 from tracelib.store.values.encoding import digest
 from tracelib.store.writing import records
 from tracelib.store.writing.parameters import FIRST_SEEN
@@ -152,10 +152,24 @@ class Batch:
 
     def _leave_known(self) -> None:
         """Keep only what belongs to new calls: of a journal that was deleted everything is written again."""
+        self._resume()
         number = schema.call.c.n
         new = set(self._connection.execute(select(number).where(number >= self._first)).scalars())
         for rows in (self._payloads, self._edges, self._uses):
             rows[:] = [row for row in rows if row[0] in new]
+
+    def _resume(self) -> None:
+        """Put calls that had been taken for interrupted, and ended after all, in the place of those rows."""
+        call, connection = schema.call, self._connection
+        found: dict[int, bytes] = {}
+        for ids in batches(self._calls):
+            early = (call.c.n < self._first) & (call.c.status == schema.INTERRUPTED)
+            asked = select(call.c.n, call.c.id).where(early, call.c.id.in_(ids))
+            found.update((row.n, row.id) for row in connection.execute(asked))
+        for numbers in batches(found):
+            connection.execute(delete(schema.payload).where(schema.payload.c.call.in_(numbers)))
+            connection.execute(delete(call).where(call.c.n.in_(numbers)))
+        many(connection, call, [self._calls[id] for id in found.values()])
 
     def _session(self, told: dict[str, Any]) -> None:
         self._registry.session(

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, select
 
 from tracelib.errors import StoreError, UnknownRecord
+from tracelib.redaction import DEFAULT as REDACTOR
 from tracelib.store.database import Database
 from tracelib.store.rows import StoredFeedback, moment, raw_id
 from tracelib.store.schema import alias as alias_move
@@ -43,7 +44,7 @@ class AliasMove:
 
 def tag(database: Database, kind: str, target: str, *tags: str) -> tuple[str, ...]:
     """Put tags on a call, version or run, and give all it has; raises UnknownRecord when it is not there."""
-    named = [_name("tag", one) for one in tags]
+    named = [REDACTOR.text(_name("tag", one)) for one in tags]
     with database.writing() as connection:
         found = found_target(connection, kind, target)
         now = time.time_ns()
@@ -149,7 +150,8 @@ def user_name() -> str:
 
 
 def storable(text: str) -> str:
-    """The text without what a database refuses: the null character, and halves of surrogate pairs."""
+    """The text without secrets, and without what a database refuses: null, and halves of surrogate pairs."""
+    text = REDACTOR.text(text)
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 

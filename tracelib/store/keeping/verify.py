@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.database import Database
+from tracelib.store.draining.drain import damaged as damaged_files
 from tracelib.store.journal.segments import Segment, segments
 from tracelib.store.keeping.lines import REFERENCE, SECTIONS, is_id
 from tracelib.store.keeping.references import (
@@ -277,6 +278,9 @@ class _Checks:
             if damaged:
                 what = f"{damaged} records of a journal cannot be read"
                 yield Problem(what, str(segment.path), "The file was damaged; what is whole is drained")
+        for path in damaged_files(folder):
+            what = "a part of a journal could not be read"
+            yield Problem(what, str(path), "What could be read of it is in the database, the rest is lost")
 
     def _call(self, number: int) -> str:
         id = self._connection.execute(select(call.c.id).where(call.c.n == number)).scalar()

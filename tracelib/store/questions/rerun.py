@@ -81,7 +81,7 @@ async def _awaited(value: Any) -> Any:
 
 
 def _arguments(inputs: str, fn: Any, module: types.ModuleType) -> tuple[list[Any], dict[str, Any]]:
-    """Inputs as they were recorded (by name, `args[0]`... for those of `*args`), as `fn` takes them."""
+    """Inputs as they were recorded (by name, see `Operator.names_of`), as `fn` takes them."""
 
     def found(name: str) -> type | None:
         kind = module.__dict__.get(name.rpartition(":")[2])
@@ -96,4 +96,4 @@ def _arguments(inputs: str, fn: Any, module: types.ModuleType) -> tuple[list[Any
             args.append(left.pop(parameter.name))
         elif parameter.kind is parameter.VAR_POSITIONAL:
             args += [left.pop(name) for name in list(left) if name.startswith("args[")]
-    return args, left
+    return args, {name.removeprefix("**"): value for name, value in left.items()}

@@ -76,6 +76,8 @@ def status(store: Store) -> Status:
     journal = found.journal.status() if found is not None and found.store is store else None
     if journal is not None and journal.problem:
         problems.append(journal.problem)
+    if journal is not None and found is not None and found.committer and found.committer.problem:
+        problems.append(f"a commit message was not written by the model: {found.committer.problem}")
     return Status(
         where=store.where if "@" not in store.where else store.database.shown,
         waiting_bytes=sum(_behind(store, segment) for segment in waiting),

@@ -39,6 +39,9 @@ class Values(Protocol):
     def kept(self, value: Any) -> Any:
         """A value as JSON; a big one as a reference to a blob."""
 
+    def said(self, text: str) -> str:
+        """What the user called or described something."""
+
     def seen(self, parameter: Any, value: Any) -> None:
         """A parameter was read with this value."""
 
@@ -176,7 +179,8 @@ class _Writing:
             self._values.seen(made._parameter, made._data)
             return {"parameter": named(made._parameter), "value": self._values.kept(made._data)}
         told = {"name": made._name, "description": made._description}
-        described = {"value": self._values.kept(made._data), **{k: v for k, v in told.items() if v}}
+        said = {part: self._values.said(text) for part, text in told.items() if text}
+        described = {"value": self._values.kept(made._data), **said}
         if made._op is not None and made._start is None:
             described["op"] = made._op.name
             described["operands"] = [

@@ -367,9 +367,12 @@ class Recorder:
         said = frame.facts
         if said is None:
             return "{}", NOTHING
-        columns = {name: said[name] for name in FACTS if said.get(name) is not None}
+        columns = {name: self._fact(said[name]) for name in FACTS if said.get(name) is not None}
         request = said.get("request")
         return quoted(columns), self.encoder.encode(request) if full and request is not None else b""
+
+    def _fact(self, value: Any) -> Any:
+        return self.redactor.text(value) if isinstance(value, str) else value
 
     def _state(self, version: Version) -> bytes:
         """The values of the mutable globals that the function reads, where they changed since last told."""
@@ -410,6 +413,9 @@ class _SectionValues:
         self.blobs.append(found)
         prefix = encoded[:PREFIX].decode("utf-8", "ignore")
         return {"$": "blob", "hash": found, "size": len(encoded), "prefix": prefix}
+
+    def said(self, text: str) -> str:
+        return self._recorder.redactor.text(text)
 
     def seen(self, parameter: Any, value: Any) -> None:
         self._recorder.parameters.seen(parameter, value)

@@ -50,9 +50,11 @@ class Recording:
         self.store = store
         self.journal = _Watched(Drainer(store.where, store.journal), store)
         self.recorder = Recorder(self.journal, Settings(capture, redact, run.get))
+        self.committer: Any = None
         if autocommit and (autocommit is not True or late("is_configured")()):
             model = None if autocommit is True else autocommit
-            self.recorder.on_version = late("Committer")(store, self.recorder, model).take
+            self.committer = late("Committer")(store, self.recorder, model)
+            self.recorder.on_version = self.committer.take
 
     def close(self) -> None:
         """Write what is left; the rest is done by whoever drains."""
@@ -166,7 +168,8 @@ def running(store: Store, name: str, config: Any) -> Iterator[str]:
         raise StoreError(f"nothing is recorded into {store!r} here: begin with trace.init or `with store:`")
     recorder = found.recorder
     id = f"{new_id(time.time()):032x}"
-    begun: dict[str, Any] = {"id": id, "name": name, "config": recorder.encoder.encode(config).decode()}
+    shown = recorder.redactor.text(name)
+    begun: dict[str, Any] = {"id": id, "name": shown, "config": recorder.encoder.encode(config).decode()}
     begun["start_ns"] = time.time_ns()
     token = run.set(id)
     recorder.run_changed({**begun, "status": "running"})
