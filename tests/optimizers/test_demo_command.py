@@ -100,7 +100,7 @@ def test_the_last_two_lines_show_how_to_go_on_with_a_model(ended: Ended) -> None
 def test_the_score_on_questions_held_out_rises_beyond_doubt(ended: Ended) -> None:
     found = ended[0].result()
     assert found["questions"] == {"train": 400, "validation": 300, "test": 600}
-    assert found["scores"]["gain"]["low"] > 0  # in four trials; how much more depends on the library of this Python
+    assert found["scores"]["gain"]["low"] > 0  # how much is found in four trials is this library's doing
     assert found["scores"]["after"]["mean"] > found["scores"]["before"]["mean"] > 0.2
     assert found["training"]["spent"]["calls"] == 0
 
@@ -301,7 +301,7 @@ def test_a_model_proposes_values_and_no_code_without_permission(place: Place) ->
     assert "No language model was used" not in done.stdout
     found = place.result()
     assert {path: new["after"] for path, new in found["learned"].items()} == VALUES["suggestion"]
-    assert found["scores"]["gain"]["low"] > 0  # in four trials; how much more depends on the library of this Python
+    assert found["scores"]["gain"]["low"] > 0.05
     assert found["training"]["spent"]["calls"] == len(asked)
     assert "weigh" not in found["training"]["seed"]
 
