@@ -40,11 +40,15 @@ _PUBLIC = {
     "TraceError": "tracelib.errors",
     "Update": "tracelib.graph.tracing",
     "annotate": "tracelib.graph.tracing",
+    "assistant": "tracelib.llm.message",
+    "audio": "tracelib.llm.media",
     "bind": "tracelib.graph.parameter",
     "bundle": "tracelib.graph.bundle",
     "define_feedback": "tracelib.feedback.rules",
+    "file": "tracelib.llm.media",
     "flush": "tracelib.store.store",
     "getattr": "tracelib.graph.operators:get_attribute",
+    "image": "tracelib.llm.media",
     "init": "tracelib.store.store",
     "is_tracing": "tracelib.graph.tracing",
     "lexical_closure": "tracelib.versioning",
@@ -55,7 +59,9 @@ _PUBLIC = {
     "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
     "stop_tracing": "tracelib.graph.tracing",
+    "system": "tracelib.llm.message",
     "tool": "tracelib.programs.tool",
+    "user": "tracelib.llm.message",
     "version_of": "tracelib.versioning",
     "wrap": "tracelib.graph.tracing",
 }
@@ -93,7 +99,13 @@ if TYPE_CHECKING:
     from tracelib.graph.tracing import listening as listening
     from tracelib.graph.tracing import stop_tracing as stop_tracing
     from tracelib.graph.tracing import wrap as wrap
+    from tracelib.llm.media import audio as audio
+    from tracelib.llm.media import file as file
+    from tracelib.llm.media import image as image
     from tracelib.llm.message import Message as Message
+    from tracelib.llm.message import assistant as assistant
+    from tracelib.llm.message import system as system
+    from tracelib.llm.message import user as user
     from tracelib.llm.model import Model as Model
     from tracelib.llm.model import Reply as Reply
     from tracelib.programs.program import lm as lm

@@ -117,6 +117,8 @@ ONE: dict[str, Idiom] = {
     "pydantic copy": lambda s, t: Keeping(text=s).model_copy(),
     "model_construct": lambda s, t: Plain.model_construct(text=s),
     "model_dump": lambda s, t: Keeping(text=s).model_dump(),
+    "trace.Message(x, s)": lambda s, t: trace.Message("user", s),
+    "trace.user([x, s])": lambda s, t: trace.user(["Look:", s]),
     "a dict as a message": lambda s, t: {"role": "user", "content": s},
     "a conversation": lambda s, t: [{"role": "user", "content": [{"type": "text", "text": s}]}],
     "copy": lambda s, t: copy.copy(s),
@@ -173,7 +175,6 @@ READ: dict[str, Idiom] = {
     "urllib.parse.quote(s)": lambda s, t: urllib.parse.quote(s),
     "base64.b64encode(s.encode())": lambda s, t: base64.b64encode(s.encode()),
     "print(s, file=f)": lambda s, t: _printed(s),
-    "trace.Message(x, s)": lambda s, t: _message(s),
 }
 """Idioms that give a plain value and ask the string on the way: possible at the next call."""
 
@@ -211,10 +212,6 @@ def _as_csv(s: Any) -> str:
     out = io.StringIO()
     csv.writer(out).writerow([s])
     return out.getvalue()
-
-
-def _message(s: Any) -> trace.Message:
-    return trace.Message("user", s)
 
 
 def ids(*texts: Any) -> frozenset[str]:

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+import tracelib as trace
 from tracelib.errors import MessageError, TraceError
 from tracelib.graph.node import node
 from tracelib.llm.message import Message, as_messages, assistant, system, user
+from tracelib.testing import ScriptedModel
+
+greet = trace.bundle(lambda name: f"hello {name}", name="greet")
+answer = trace.bundle(lambda messages: "fine", name="answer")
 
 
 def told(conversation: object) -> list[tuple[str, object]]:
@@ -42,11 +49,63 @@ def test_an_assistant_that_only_calls_tools_has_no_content():
 
 
 @pytest.mark.parametrize("wrap", [node, lambda text: node(text) + ""], ids=["leaf", "result"])
-def test_recorded_texts_become_plain_str(wrap):
+def test_recorded_texts_are_sent_as_plain_str(wrap):
     for conversation in (wrap("Hi"), [wrap("Hi")], user(wrap("Hi")), {"role": "user", "content": wrap("Hi")}):
         (message,) = as_messages(conversation)
-        assert message.content == "Hi"
-        assert type(message.content) is str
+        assert message.to_dict() == {"role": "user", "content": "Hi"}
+        assert type(message.to_dict()["content"]) is str
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda said: user(said),
+        lambda said: as_messages(said)[0],
+        lambda said: as_messages({"role": "user", "content": said})[0],
+        lambda said: as_messages([user(said)])[0],
+        lambda said: as_messages(node([said]))[0],
+        lambda said: as_messages(node([{"role": "user", "content": said}]))[0],
+        lambda said: as_messages(node([user(said)]))[0],
+        lambda said: as_messages(node(user(said)))[0],
+        lambda said: user([said, "plain"]),
+        lambda said: user([{"type": "text", "text": said}]),
+        lambda said: Message("tool", "4", {"name": said}),
+        lambda said: user(node([{"type": "text", "text": said}])),
+    ],
+)
+def test_a_message_knows_the_call_that_its_content_came_from(made):
+    said = greet("Ann")
+    message = made(said)
+    assert trace.origin(message).ids == {said.call.id}
+    assert trace.origin([system("x"), message]).ids == {said.call.id}
+    assert "hello Ann" in json.dumps(message.to_dict())
+
+
+@pytest.mark.parametrize("made", [user, lambda said: [system("x"), user(said)], lambda said: [said]])
+def test_a_call_that_is_given_messages_has_the_calls_behind_them_as_parents(made):
+    said = greet("Ann")
+    heard = answer(made(said))
+    assert trace.origin(said).ids <= trace.origin(heard.parents).ids
+    assert trace.Graph.behind(heard).nodes.count(said) == 1
+
+
+def test_a_program_that_is_given_a_conversation_has_the_calls_behind_it_as_parents():
+    model = ScriptedModel(["first", "second"])
+
+    @trace.lm(model=model)
+    def chat(messages):
+        return messages
+
+    one = chat([user("Hi")])
+    two = chat([user("Hi"), assistant(one), user("And?")])
+    assert one in trace.Graph.behind(two).nodes
+    assert model.questions[-1][1] == {"role": "assistant", "content": "first"}
+
+
+def test_the_body_of_a_call_sees_messages_with_plain_content():
+    kinds = []
+    trace.bundle(lambda messages: kinds.append(type(messages[0].content)), name="look")([user(greet("Ann"))])
+    assert kinds == [str]
 
 
 def test_a_text_of_the_users_own_kind_becomes_plain_str():
@@ -58,6 +117,22 @@ def test_a_text_of_the_users_own_kind_becomes_plain_str():
     assert (message.content, type(message.content)) == ("Hi", str)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        user("Hi"),
+        user(["Look:", trace.image("https://example.org/cat.png")]),
+        assistant(None),
+        Message("assistant", None, {"tool_calls": [{"id": "1", "type": "function", "function": {}}]}),
+        Message("tool", node("4") + "2", {"tool_call_id": "1"}),
+    ],
+    ids=["text", "parts", "nothing", "tool calls", "recorded"],
+)
+def test_a_message_survives_json(message):
+    (read,) = as_messages(json.loads(json.dumps(message.to_dict())))
+    assert read == message
+
+
 def test_a_recorded_list_of_messages_is_a_conversation():
     assert told(node([{"role": "system", "content": "x"}, {"role": "user", "content": "y"}])) == [
         ("system", "x"),
@@ -65,10 +140,11 @@ def test_a_recorded_list_of_messages_is_a_conversation():
     ]
 
 
-def test_recorded_values_deep_in_content_parts_become_plain():
+def test_recorded_values_deep_in_content_parts_are_sent_as_plain():
     (message,) = as_messages(user([{"type": "text", "text": node("a") + "b"}]))
-    assert message.content == [{"type": "text", "text": "ab"}]
-    assert type(message.content[0]["text"]) is str
+    sent = message.to_dict()["content"]
+    assert sent == [{"type": "text", "text": "ab"}]
+    assert type(sent[0]["text"]) is str
 
 
 def test_a_message_keeps_its_own_copy_of_the_parts():
@@ -99,3 +175,9 @@ def test_what_is_no_conversation_is_refused_in_words(conversation, words):
 def test_content_that_is_neither_text_nor_parts_is_refused():
     with pytest.raises(MessageError, match="the user message holds int 5"):
         user(5)
+
+
+@pytest.mark.parametrize("part", [7, None, {"text": "x"}, object])
+def test_a_part_that_is_none_is_refused(part):
+    with pytest.raises(MessageError, match="a part of the user message is"):
+        user(["Hi", part])

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracelib.errors import MessageError
+from tracelib.llm.media import Part, media_part
+from tracelib.llm.recorded import is_recorded, kept, plain, plain_data
 
-_RECORDED = ("data", "inputs", "parents")
+__all__ = ["Message", "as_message", "as_messages", "assistant", "plain", "plain_data", "system", "user"]
 
 
 @dataclass(frozen=True)
@@ -16,30 +18,27 @@ class Message:
     """One turn of a chat: who speaks, and what.
 
     `content` is text, a list of content parts as the chat completions API has them, or None where an
-    assistant only calls tools. `extra` keeps every other key (`name`, `tool_calls`, `tool_call_id`, ...).
-    Recorded values (nodes and texts) are replaced by their plain data.
+    assistant only calls tools. Among the parts may be texts, paths, bytes and PIL images, which become
+    parts. `extra` keeps every other key (`name`, `tool_calls`, `tool_call_id`, ...). Recorded values stay
+    what they are, so that `trace.origin(message)` tells where a message came from; `to_dict` gives plain
+    data.
     """
 
     role: str
-    content: str | list[Any] | None
+    content: Any
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises MessageError when the role is no text, or the content neither text nor parts."""
+        """Raises MessageError when the role is no text, or the content cannot be sent."""
         object.__setattr__(self, "role", plain(self.role))
-        object.__setattr__(self, "content", plain(self.content))
-        object.__setattr__(self, "extra", plain(self.extra))
         if not isinstance(self.role, str) or not self.role:
             raise MessageError(f"the role of a message is text such as 'user', not {self.role!r}")
-        if not isinstance(self.content, str | list | None):
-            kind = type(self.content).__name__
-            raise MessageError(
-                f"the {self.role} message holds {kind} {self.content!r}: give text, such as str(...)"
-            )
+        object.__setattr__(self, "content", _content(self.content, self.role))
+        object.__setattr__(self, "extra", kept(self.extra))
 
     def to_dict(self) -> dict[str, Any]:
-        """The shape that chat completions take."""
-        return {"role": self.role, "content": self.content, **self.extra}
+        """The shape that chat completions take, without any record; `as_message` reads it back."""
+        return {"role": self.role, "content": plain(self.content), **plain(self.extra)}
 
 
 def system(content: Any) -> Message:
@@ -66,9 +65,8 @@ def as_messages(conversation: Any) -> list[Message]:
     >>> as_messages("Hello")
     [Message(role='user', content='Hello', extra={})]
     """
-    turns = plain_data(conversation)
-    if not isinstance(turns, list | tuple):
-        turns = [turns]
+    several = isinstance(plain_data(conversation), list | tuple)
+    turns = list(conversation) if several else [conversation]  # of a recorded list the recorded elements
     if not turns:
         raise MessageError("there is no message to send: the list is empty")
     return [as_message(turn) for turn in turns]
@@ -76,7 +74,8 @@ def as_messages(conversation: Any) -> list[Message]:
 
 def as_message(turn: Any) -> Message:
     """One message, from a text, a dict, a Message or a recorded value."""
-    turn = plain_data(turn)
+    if is_recorded(turn) and not isinstance(turn, str):
+        turn = _opened(turn, plain_data(turn))
     if isinstance(turn, Message):
         return turn
     if isinstance(turn, str):
@@ -91,23 +90,50 @@ def as_message(turn: Any) -> Message:
     return Message(turn["role"], turn.get("content"), rest)
 
 
-def plain(value: Any) -> Any:
-    """A copy without any record: recorded values give their data, texts are plain `str`, all the way down."""
-    value = plain_data(value)
-    if isinstance(value, str):
-        return value if type(value) is str else str.__str__(value)
-    if isinstance(value, Mapping):
-        return {plain(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return value
+def _opened(turn: Any, found: Any) -> Any:
+    """A recorded message, or dict of one, as a plain one whose content is recorded."""
+    if isinstance(found, Message):
+        said = found.content if found.content is None else turn.content
+        return Message(found.role, said, found.extra)
+    if isinstance(found, Mapping) and found.get("content") is not None:
+        return {**found, "content": turn["content"]}
+    return found
 
 
-def plain_data(value: Any) -> Any:
-    """The data of a recorded value, anything else as it is.
+def _content(told: Any, role: str) -> Any:
+    """What a message keeps of what it was given as content."""
+    found = plain_data(told) if is_recorded(told) and not isinstance(told, str) else told
+    if told is None or isinstance(told, str):
+        return kept(told)
+    if isinstance(found, list | tuple):
+        parts = [_part(part, role) for part in found]
+        return told if is_recorded(told) and parts == list(found) else parts
+    if _is_part(found):
+        return [_part(told, role)]
+    part = media_part(told)
+    if part is None:
+        kind = type(found).__name__
+        raise MessageError(f"the {role} message holds {kind} {found!r}: give text, such as str(...)")
+    return [part]
 
-    This room lies below none of the graph's, so a recorded value is told by its shape.
-    """
-    while all(hasattr(type(value), name) for name in _RECORDED):
-        value = value.data
-    return value
+
+def _part(told: Any, role: str) -> Any:
+    """One content part: of a text, a path, bytes, a PIL image, or a part itself."""
+    if isinstance(told, str):
+        return {"type": "text", "text": kept(told)}
+    if isinstance(told, Part) or (is_recorded(told) and _is_part(plain_data(told))):
+        return told
+    if _is_part(told):
+        return kept(told)
+    part = media_part(told)
+    if part is None:
+        raise MessageError(
+            f"a part of the {role} message is {type(told).__name__} {told!r}: give text, a path, bytes, "
+            "a picture, trace.image(...), trace.audio(...), trace.file(...) or a dict with a 'type'"
+        )
+    return part
+
+
+def _is_part(value: Any) -> bool:
+    """Whether a value is a part in the shape of chat completions."""
+    return isinstance(value, Mapping) and isinstance(value.get("type"), str)
