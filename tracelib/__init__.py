@@ -44,6 +44,7 @@ _PUBLIC = {
     "audio": "tracelib.llm.media",
     "bind": "tracelib.graph.parameter",
     "bundle": "tracelib.graph.bundle",
+    "complex": "tracelib.programs.program",
     "define_feedback": "tracelib.feedback.rules",
     "file": "tracelib.llm.media",
     "flush": "tracelib.store.store",
@@ -58,6 +59,7 @@ _PUBLIC = {
     "node": "tracelib.graph.node",
     "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
+    "simple": "tracelib.programs.program",
     "stop_tracing": "tracelib.graph.tracing",
     "system": "tracelib.llm.message",
     "tool": "tracelib.programs.tool",
@@ -108,7 +110,9 @@ if TYPE_CHECKING:
     from tracelib.llm.message import user as user
     from tracelib.llm.model import Model as Model
     from tracelib.llm.model import Reply as Reply
+    from tracelib.programs.program import complex as complex
     from tracelib.programs.program import lm as lm
+    from tracelib.programs.program import simple as simple
     from tracelib.programs.tool import tool as tool
     from tracelib.store.store import PostgresStore as PostgresStore
     from tracelib.store.store import SQLiteStore as SQLiteStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pydantic
@@ -9,6 +10,7 @@ import pytest
 
 import tracelib as trace
 from tracelib.errors import GraphError, InvalidReply
+from tracelib.graph import given
 from tracelib.llm.message import user
 from tracelib.llm.reply import Reply, ToolCall, Usage
 from tracelib.testing import ScriptedModel
@@ -74,7 +76,8 @@ def test_several_choices_are_a_list_of_texts() -> None:
     greet, _ = program(Reply("a", texts=("a", "b")), n=2)
     made = greet("Ann")
     assert list(made) == ["a", "b"]
-    assert made[1].__origin_trace__ == {made.call.id}
+    assert made[1].__origin_trace__ == trace.origin(made).ids
+    assert len(trace.origin(made).ids) == 1
 
 
 class Name(pydantic.BaseModel):
@@ -82,10 +85,10 @@ class Name(pydantic.BaseModel):
 
 
 def test_a_response_format_gives_a_validated_object_or_says_what_came() -> None:
-    greet, model = program('{"first": "Ann"}', "no JSON", response_format=Name)
-    assert greet("Ann").data == Name(first="Ann")
+    greet, model = program('{"first": "Ann"}', "no JSON", "no JSON again", response_format=Name)
+    assert greet("Ann") == Name(first="Ann")
     assert model.asked[0].params["response_format"]["json_schema"]["name"] == "Name"
-    with pytest.raises(InvalidReply, match="no JSON"):
+    with pytest.raises(InvalidReply, match="the reply is no Name: Invalid JSON.*"):
         greet("Ann")
 
 
@@ -106,7 +109,7 @@ def test_a_tool_has_a_schema_and_its_calls_are_recorded() -> None:
 def test_tools_are_offered_and_the_reply_says_which_are_called() -> None:
     call = ToolCall("1", "weather", '{"city": "Rome"}')
     greet, model = program(Reply("", tool_calls=(call,)), tools=[weather])
-    assert greet("Ann").data.tool_calls == (call,)
+    assert greet("Ann").tool_calls == (call,)
     assert model.asked[0].params["tools"] == [weather.schema]
 
 
@@ -131,9 +134,176 @@ def test_a_generator_is_no_program() -> None:
             yield "a"
 
 
-def test_a_program_needs_a_model_to_be_named() -> None:
-    with pytest.raises(GraphError, match="needs its model"):
+@pytest.mark.parametrize("decorate", [trace.lm, trace.lm()])
+def test_without_a_name_the_environment_names_the_model(
+    decorate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TRACELIB_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
 
-        @trace.lm
-        def greet() -> str:
-            return "a"
+    @decorate
+    def greet() -> str:
+        """Greet."""
+        return "a"
+
+    assert (greet.name, greet.op.kind) == ("greet", "lm")
+    with pytest.raises(trace.ExecutionError, match="TRACELIB_MODEL is not set"):
+        greet()
+
+
+def test_a_call_may_say_other_parameters_and_another_model() -> None:
+    greet, model = program("one", Reply("a", texts=("a", "b")), temperature=0.5)
+    other = ScriptedModel(["other"], name="other")
+    assert greet("Ann", api_params={"temperature": 0, "stop": "x"}) == "one"
+    assert list(greet("Ann", api_params={"n": 2})) == ["a", "b"]
+    assert [asked.params for asked in model.asked] == [
+        {"temperature": 0, "stop": "x"},
+        {"temperature": 0.5, "n": 2},
+    ]
+    made = greet("Ann", model=other)
+    assert (made, made.op is greet.op) == ("other", True)
+    assert greet("Bob", client=lambda messages, **params: messages[-1]["content"].upper()) == (
+        "GENERATE A GREETING FOR BOB."
+    )
+    assert len(model.asked) == 2
+
+
+def test_an_argument_of_that_name_is_the_functions_own() -> None:
+    model = ScriptedModel(lambda messages: str(messages[-1]["content"]))
+
+    @trace.lm(model=model)
+    def describe(model: str) -> str:
+        return f"Describe {model}"
+
+    assert describe(model="T") == "Describe T"
+    assert describe("T", api_params={"temperature": 1}) == "Describe T"
+    assert model.asked[1].params == {"temperature": 1}
+
+
+async def test_an_async_program_takes_the_same_settings() -> None:
+    model = ScriptedModel(["a", "b"])
+
+    @trace.lm(model=model, raw=True)
+    async def greet(name: str) -> str:
+        return name
+
+    assert (await greet("Ann", api_params={"n": 1})).text == "a"
+    assert (await greet("Ann")).text == "b"
+    assert [asked.params for asked in model.asked] == [{"n": 1}, {}]
+
+
+def test_a_method_is_a_program_of_its_object() -> None:
+    model = ScriptedModel(lambda messages: f"{messages[0]['content']} {messages[1]['content']}")
+
+    class Agent:
+        def __init__(self, who: str) -> None:
+            self.who = who
+
+        @trace.lm(model=model)
+        def greet(self, name: str) -> str:
+            """Be kind."""
+            return f"{self.who} to {name}"
+
+    assert Agent("I").greet("you") == "Be kind. I to you"
+    assert Agent("I").greet("you", api_params={"n": 1}) == "Be kind. I to you"
+
+
+def test_a_raw_reply_knows_the_call_it_came_from() -> None:
+    usage = Usage(prompt_tokens=3, completion_tokens=4)
+    greet, _ = program(Reply("hi", usage=usage, cost=0.1), "ho", raw=True)
+    reply = greet("Ann")
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.usage, reply.cost) == ("hi", usage, 0.1)
+    (call,) = trace.origin(reply).calls
+    assert (call.op.name, trace.origin(reply.text).calls[0].id) == ("greet", call.id)
+    assert trace.origin([reply.message]).ids == {call.id}
+
+
+def test_what_a_program_gave_is_known_again_where_it_is_passed_on() -> None:
+    greet, _ = program('{"first": "Ann"}', response_format=Name)
+    name = greet("Ann")
+    assert type(name) is Name
+
+    @trace.bundle
+    def shout(names: Any) -> str:
+        return str(names[0].first).upper()
+
+    made = shout([name])
+    assert made == "ANN"
+    assert made.__origin_trace__ == trace.origin(name).ids
+    assert [kept.op.name for kept in made.parents] == ["greet"]
+    name.first = "Bob"
+    assert trace.origin(name).calls[0].output == Name(first="Ann")
+
+
+def test_an_object_that_is_gone_is_noted_nowhere() -> None:
+    greet, _ = program('{"first": "Ann"}', response_format=Name)
+    before = len(given._given)
+    name = greet("Ann")
+    assert len(given._given) == before + 1
+    del name
+    gc.collect()
+    assert len(given._given) == before
+
+
+def test_simple_gives_the_text_and_complex_the_reply() -> None:
+    model = ScriptedModel(["a", "b"])
+    assert trace.simple(model=model)(lambda: "x")() == "a"
+    assert trace.complex(model=model)(lambda: "x")().text == "b"
+    with pytest.raises(GraphError, match="use complex or lm for tools"):
+        trace.simple(model=model, tools=[weather])
+
+
+def test_where_nothing_is_recorded_a_program_gives_plain_values() -> None:
+    greet, _ = program("a", Reply("b", texts=("b", "c")), n=1)
+    with trace.stop_tracing():
+        assert type(greet("Ann")) is str
+        assert greet("Ann") == ["b", "c"]
+
+
+def test_a_trainable_program_learns_its_system_prompt() -> None:
+    model = ScriptedModel(lambda messages: str(messages[0]["content"]))
+
+    @trace.lm(model=model, trainable=True)
+    def greet(name: str) -> str:
+        """Be kind."""
+        return name
+
+    (system,) = greet.parameters()
+    made = greet("Ann")
+    assert (made, system.data) == ("Be kind.", "Be kind.")
+    made.backward("be brief")
+    assert "be brief" in str(system.feedback)
+    system.update("Be brief.", because="it was asked for")
+    assert greet("Ann") == "Be brief."
+    with trace.bind({system: "Be loud."}):
+        assert greet("Ann") == "Be loud."
+    assert greet("Ann", api_params={"n": 1}) == "Be brief."
+
+
+def test_a_program_whose_code_learns_too_has_both() -> None:
+    model = ScriptedModel(lambda messages: str(messages[-1]["content"]))
+
+    @trace.lm(model=model, trainable="all")
+    def greet(name: str) -> str:
+        """Be kind."""
+        return f"Greet {name}"
+
+    system, code = greet.parameters()
+    assert (system.name, code.is_code) == ("greet.system", True)
+    code.update(code.data.replace("Greet", "Hail"), because="older")
+    assert greet("Ann") == "Hail Ann"
+
+
+def test_the_parameters_of_a_module_have_those_of_its_programs() -> None:
+    @trace.model
+    class Agent:
+        @trace.lm(model=ScriptedModel(lambda messages: str(messages[0]["content"])), trainable=True)
+        def greet(self, name: str) -> str:
+            """Be kind."""
+            return name
+
+    agent, other = Agent(), Agent()
+    assert list(agent.named_parameters()) == ["greet.system"]
+    agent.named_parameters()["greet.system"].update("Be brief.", because="asked")
+    assert (agent.greet("Ann"), other.greet("Ann")) == ("Be brief.", "Be kind.")

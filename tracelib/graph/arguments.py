@@ -36,7 +36,8 @@ def take(value: Any, name: str, watch: Watch) -> tuple[Any, Any, Watch]:
     """An argument as kept, as the body sees it, and what to look at again after the call."""
     kept, given = seen(value)
     if issubclass(type(given), WATCHED):
-        watch = [*(watch or ()), (name, given, _before(given), type(kept) is Packed)]
+        copied = type(kept) is Packed and given is not value
+        watch = [*(watch or ()), (name, given, _before(given), copied)]
     return kept, given, watch
 
 

@@ -131,6 +131,10 @@ class Bundle(Generic[P, R]):
         """What makes of the function that which is run in its place; None where it is run itself."""
         return self._around
 
+    def entrance(self, recorded: Callable[..., Any]) -> Callable[..., Any]:
+        """What a call of the bundle runs: the recording function, or what another kind puts before it."""
+        return recorded
+
     @property
     def name(self) -> str:
         """What calls of it are named after."""
@@ -165,6 +169,15 @@ class Bundle(Generic[P, R]):
         """The parameter by its name."""
         return {p.name: p for p in self.parameters()}
 
+    @property
+    def learning(self) -> bool:
+        """Whether it has parameters, of which each instance has its own where it is a method."""
+        return self.trainable
+
+    def parts(self) -> dict[str, Any]:
+        """Its parameters by what a Module puts behind the bundle's own path; the code's is nothing."""
+        return {"": self.parameter} if self.trainable else {}
+
     def _is_method(self) -> bool:
         if self._descriptor is staticmethod:
             return False
@@ -193,7 +206,7 @@ class Bundle(Generic[P, R]):
             return types.MethodType(self, owner if owner is not None else type(instance))
         if instance is None or not self._binds():
             return self
-        if self.trainable:
+        if self.learning:
             return BoundBundle(self.of(instance), instance)
         return types.MethodType(self, instance)
 
@@ -201,27 +214,29 @@ class Bundle(Generic[P, R]):
         """This method's own bundle for one instance: trainable code is not shared between instances."""
         kept = late("instance_parameters")(instance)
         if kept is not None:
-            return self._with_kept_parameter(kept, instance)
+            return self._with_kept_parameters(kept, instance)
         found = self._per_instance.get(id(instance))
         if found is not None and found[0]() is instance:
             return found[1]
         return self._remembered(instance)
 
-    def _with_kept_parameter(self, kept: dict[str, Any], instance: Any) -> Bundle[P, R]:
-        """A Module keeps its methods' code itself, so that it is copied and saved with it."""
+    def _with_kept_parameters(self, kept: dict[str, Any], instance: Any) -> Bundle[P, R]:
+        """A Module keeps its methods' parameters itself, so that they are copied and saved with it."""
         key = str(self._key or getattr(self.fn, "__qualname__", self.op.name))
         found = self._per_instance.get(id(instance))
-        parameter = kept.get(key)
-        if found is not None and found[0]() is instance and found[1]._parameter is parameter:
-            return found[1]
+        if found is not None and found[0]() is instance:
+            parts = found[1].parts().items()
+            if all(kept.get(f"{key}{part and '.'}{part}") is own for part, own in parts):
+                return found[1]
         with _making:
-            parameter = kept.get(key)
             made = self._remembered(instance)
-            if parameter is None:
-                kept[key] = made.parameter
-            else:
-                made._parameter = parameter
+            for part, own in made.parts().items():
+                made._take(part, kept.setdefault(f"{key}{part and '.'}{part}", own))
         return made
+
+    def _take(self, part: str, parameter: Any) -> None:
+        """Let a parameter be the one of that part."""
+        self._parameter = parameter
 
     def _remembered(self, instance: Any) -> Bundle[P, R]:
         key = id(instance)
@@ -265,7 +280,7 @@ class Bundle(Generic[P, R]):
         return getattr(self.fn, name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Bundle[P, R]:
-        return self._copy() if self.trainable else self
+        return self._copy() if self.learning else self
 
     def __copy__(self) -> Bundle[P, R]:
         return self
@@ -293,7 +308,7 @@ def _capture(wanted: str | None) -> str | None:
 def _written(reference: weakref.ref[Bundle[Any, Any]]) -> Callable[..., Any]:
     """The first call: the signature is read and the recording function written, once."""
     bundle: Any = reference()
-    if bundle.trainable and bundle._of is None and bundle.op.receiver and bundle._descriptor is None:
+    if bundle.learning and bundle._of is None and bundle.op.receiver and bundle._descriptor is None:
         made = _by_instance(bundle)
     else:
         made = recording(
@@ -304,8 +319,9 @@ def _written(reference: weakref.ref[Bundle[Any, Any]]) -> Callable[..., Any]:
             bundle.parameter,
             bundle.body(),
         )
-    bundle.__call__ = made
-    return made
+    entered: Callable[..., Any] = bundle.entrance(made)
+    bundle.__call__ = entered
+    return entered
 
 
 def _by_instance(bundle: Bundle[Any, Any]) -> Callable[..., Any]:
@@ -319,7 +335,7 @@ def _by_instance(bundle: Bundle[Any, Any]) -> Callable[..., Any]:
 
 
 class BoundBundle:
-    """A trainable method of one instance, with the code of that instance."""
+    """A trainable method of one instance, with the parameters of that instance."""
 
     def __init__(self, bundle: Bundle[Any, Any], instance: Any) -> None:
         self.__func__ = bundle

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tracelib.errors import SearchStoppedWarning
+from tracelib.graph.given import giver
 from tracelib.graph.node import ATOMS, Node, Packed, is_node, leaf, new
 from tracelib.graph.operator import Operator
 from tracelib.graph.tracing import OFF, here
@@ -46,6 +47,9 @@ def seen(value: Any) -> tuple[Any, Any]:
         if value._live:
             value = value._reading_now()
         return value, value._data
+    made = giver(value)
+    if made is not None:
+        return made, value
     parts = _parts_of(value)
     if parts is None:
         return value, value
@@ -103,6 +107,11 @@ class _Search:
                 self.paths.append(path + key)
                 self.holding.add(owner)
             elif type(item) not in ATOMS:
+                made = giver(item)
+                if made is not None:  # the body sees it as it is: it need not be copied
+                    self.nodes.append(made)
+                    self.paths.append(path + key)
+                    continue
                 inside = self._entered(item, owner, len(stack))
                 if inside is not None:
                     stack.append((inside, path + key, id(item)))

@@ -140,9 +140,9 @@ def named_parameters(root: Any, path: str = "", program: str | None = None) -> d
     while stack:
         path, value = stack.pop()
         if isinstance(value, (Bundle, BoundBundle)):
-            if not value.trainable:
-                continue
-            value = value.parameter
+            parts = value.parts().items()
+            stack.extend(reversed([(path + (part and f".{part}"), found) for part, found in parts]))
+            continue
         if id(value) in met:
             continue
         met.add(id(value))

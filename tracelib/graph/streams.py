@@ -77,7 +77,7 @@ async def _awaited(
     if ears:
         tell("call_started", frame)
     try:
-        with _current(frame), _room_at(frame.depth):
+        with current(frame), _room_at(frame.depth):
             value = await make()
     except BaseException as error:
         failed(op, catch, args, keywords, error, frame, start)
@@ -86,7 +86,7 @@ async def _awaited(
 
 
 @contextlib.contextmanager
-def _current(frame: Frame) -> Iterator[None]:
+def current(frame: Frame) -> Iterator[None]:
     """Make `frame` the running call here, and put back what was."""
     token = here.set(frame)
     try:
@@ -237,7 +237,7 @@ class _Steps:
         self._sent = ()
         if ears:
             tell("call_started", step)
-        with _current(step):
+        with current(step):
             yield self
 
     def item(self, value: Any) -> Any:

@@ -138,14 +138,16 @@ def recording(
     traceable: bool,
     code: Parameter[Any] | None,
     around: Around | None = None,
+    run: Any = None,
 ) -> Callable[..., Any]:
     """The function that runs `fn` as a recorded call; with `code` it runs what that Parameter says.
 
-    `around` is given the function and gives what is run in its place.
+    `around` is given the function and gives what is run in its place. `run` is who runs it, where that
+    is not told by the kind of function (see streams.py).
     """
     signature = signature_of(fn)
     op.take_names(signature, shown_signature(fn), code is not None)
-    run = streams.runner_of(fn)
+    run = run or streams.runner_of(fn)
     scope = _namespace(op, fn if around is None else around(fn), catch, traceable, run)
     if code is not None:
         _with_code(scope, code, around)

@@ -243,6 +243,16 @@ def as_model(source: Any = None) -> Model:
     )
 
 
+def with_client(client: Any, name: Any = None) -> Model:
+    """A model asked by the user's own client: one of the openai package, or a callable."""
+    if isinstance(client, Model) or not hasattr(client, "chat"):
+        return as_model(client)
+    named = name.name if isinstance(name, Model) else name or os.environ.get("TRACELIB_MODEL", "").strip()
+    if not isinstance(named, str) or not named:
+        raise NoModelError("a client was given and no model: say model='gpt-4o-mini', or set TRACELIB_MODEL")
+    return cast(Model, _late("openai")(named, client=client))
+
+
 def is_configured() -> bool:
     """Whether the environment names a model, so that `default_model` gives one."""
     return bool(os.environ.get("TRACELIB_MODEL", "").strip())

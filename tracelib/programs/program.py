@@ -8,36 +8,130 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tracelib.errors import GraphError
 from tracelib.graph.bundle import Bundle
+from tracelib.graph.parameter import Parameter
+from tracelib.graph.signature import signature_of
 from tracelib.llm.message import as_messages, system
-from tracelib.llm.model import Model, Reply, as_model
+from tracelib.llm.model import Model, as_model, with_client
+from tracelib.programs.handing import handed, handed_later
+from tracelib.programs.question import FORMATS, Question, ask, ask_later
+from tracelib.programs.stream import ProgramStream, Streaming, streamed
+
+OVERRIDES = frozenset(("api_params", "client", "model"))
+"""What a call may say beside the function's own arguments."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked, and how: `client` is an openai client or a callable, `params` go with every question."""
+
+    model: Any = None
+    client: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    raw: bool = False
+
+    def using(
+        self, model: Any = None, client: Any = None, api_params: Mapping[str, Any] | None = None
+    ) -> Asked:
+        """The same, with what is given here in the place of what was said before."""
+        params = {**self.params, **(api_params or {})}
+        named = params.pop("model", None)
+        return Asked(model or named or self.model, client or self.client, params, self.raw)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a version keeps: the model's name, if it has one, and the parameters."""
+        return {**({"model": self.model} if isinstance(self.model, str) else {}), **self.params}
+
+    def found(self) -> Model:
+        """The model itself."""
+        return as_model(self.model) if self.client is None else with_client(self.client, self.model)
 
 
 class Program(Bundle[Any, Any]):
-    """A function whose result a language model completes; `api_params` go with every question.
+    """A function whose result a language model completes.
 
     Called, it gives the reply's text; a list of texts where `n` is more than one; an object of
-    `response_format` where that is a pydantic class (InvalidReply when the reply is none); the Reply
-    itself where `tools` are offered. A store keeps model, tokens and cost with the call.
+    `response_format` where that is a pydantic class, once asked again and then InvalidReply when the
+    reply is none; the Reply itself where `tools` are offered or with `raw=True`. What is given knows its
+    origin. A call may say `api_params=`, `client=` and `model=` beside the function's arguments, unless
+    the function has an argument of that name. A store keeps model, tokens and cost with the call.
     """
 
-    __slots__ = ("_asked", "api_params")
+    __slots__ = ("_asked", "_formats", "_model", "_stream", "_system", "learns")
 
-    def __init__(self, fn: Callable[..., Any], model: Any, api_params: Mapping[str, Any]) -> None:
-        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-            raise GraphError(
-                f"{fn.__qualname__} yields: a program returns its prompt, a text or a list of messages"
-            )
-        named = {"model": model} if isinstance(model, str) else {}
-        self.api_params = {**named, **api_params}
-        self._asked = model
-        super().__init__(fn)
+    def __init__(
+        self, fn: Callable[..., Any], asked: Asked, trainable: bool | str = False, **options: Any
+    ) -> None:
+        _check(fn, trainable)
+        self._asked = asked
+        self._model: Model | None = None
+        self._formats = list(FORMATS)
+        self._stream: Callable[..., Any] | None = None
+        self._system: Parameter[str] | None = None
+        self.learns = trainable
+        super().__init__(fn, trainable=trainable == "all", **options)
         self.op.kind = "lm"
-        self.op.api_params = self.api_params
+        self.op.api_params = asked.told
+
+    @property
+    def api_params(self) -> Mapping[str, Any]:
+        """What goes with every question, and the model's name."""
+        return self._asked.told
+
+    @property
+    def system(self) -> Any:
+        """The docstring as a Parameter where the program is trainable, else None."""
+        if self.learns and self._system is None:
+            self._system = self._made_system()
+        return self._system
+
+    def _made_system(self) -> Any:
+        described = f"The system prompt of {self.op.name}."
+        return Parameter(inspect.getdoc(self.fn) or "", name=f"{self.op.name}.system", description=described)
+
+    def parameters(self) -> list[Any]:
+        return list(self.parts().values())
+
+    def parts(self) -> dict[str, Any]:
+        return {**({"system": self.system} if self.learns else {}), **super().parts()}
+
+    @property
+    def learning(self) -> bool:
+        return bool(self.learns)
+
+    def _take(self, part: str, parameter: Any) -> None:
+        if part:
+            self._system = parameter
+        else:
+            super()._take(part, parameter)
+
+    def using(
+        self, model: Any = None, client: Any = None, api_params: Mapping[str, Any] | None = None
+    ) -> Program:
+        """The same program, of the same name and versions, that asks another model or in another way."""
+        made = self._twin(self._asked.using(model, client, api_params))
+        made.op = self.op
+        return made
+
+    def stream(self, *args: Any, **kwargs: Any) -> ProgramStream:
+        """The reply's text in pieces, as they come: `for piece in greet.stream("Ann")`, or `async for`.
+
+        The call is recorded when the stream ends, is closed or fails; then `result` is what a call gives.
+        """
+        mine = {name: kwargs.pop(name) for name in self._overrides & kwargs.keys()}
+        if mine:
+            return self.using(**mine).stream(*args, **kwargs)
+        if self._stream is None:
+            self._stream = streamed(self, Streaming(self))
+        made: ProgramStream = self._stream(*args, **kwargs)
+        return made
 
     def body(self) -> Callable[[Any], Any]:
         """What is run in place of the function: the function, and then the question."""
@@ -45,28 +139,114 @@ class Program(Bundle[Any, Any]):
         outer = super().body()
         return asking if outer is None else lambda fn: outer(asking(fn))
 
+    def entrance(self, recorded: Callable[..., Any]) -> Callable[..., Any]:
+        """Settings are taken off a call; what is given is the value itself, which knows its origin."""
+        give = handed_later if inspect.iscoroutinefunction(self.fn) else handed
+        overrides, reference = self._overrides, weakref.ref(self)
+
+        @functools.wraps(recorded)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if overrides.isdisjoint(kwargs):
+                return give(recorded(*args, **kwargs))
+            program: Any = reference()
+            mine = {name: kwargs.pop(name) for name in overrides & kwargs.keys()}
+            return program.using(**mine)(*args, **kwargs)
+
+        return called
+
+    @property
+    def _overrides(self) -> frozenset[str]:
+        return OVERRIDES - signature_of(self.fn).parameters.keys()
+
     def model(self) -> Model:
         """The model that is asked; made at the first question, so that defining a program needs no key."""
-        if not isinstance(self._asked, Model):
-            self._asked = as_model(self._asked)
-        return self._asked
+        if self._model is None:
+            self._model = self._asked.found()
+        return self._model
 
-    def messages(self, prompt: Any) -> list[Any]:
-        """The whole conversation for what the function returned."""
+    def question(self, prompt: Any) -> Question:
+        """What is asked for what the function returned."""
+        told = self.system.data if self.learns else inspect.getdoc(self.fn)
         said = as_messages(prompt)
-        told = inspect.getdoc(self.fn)
-        return [system(told), *said] if told else said
+        messages = [system(told), *said] if told else said
+        return Question(messages, self._asked.params, self._asked.raw, self._formats)
+
+    def _twin(self, asked: Asked) -> Program:
+        options = {k: v for k, v in self._options().items() if k != "trainable"}
+        made = Program(self.fn, asked, self.learns, **options)
+        made._owner, made._descriptor, made._key = self._owner, self._descriptor, self._key
+        made._around, made._parameter, made._system = self._around, self._parameter, self._system
+        made._of = self._of
+        return made
+
+    def _copy(self) -> Program:
+        """A copy that learns by itself."""
+        made = self._twin(self._asked)
+        made.op = self.op
+        made._of = made._parameter = made._system = None
+        for part, found in self.parts().items():
+            made.parts()[part]._own = found._own
+        return made
+
+    def __repr__(self) -> str:
+        return f"<program {self.op.name}{' trainable' if self.learns else ''}>"
 
 
-def lm(model: Any = None, **api_params: Any) -> Any:
+def lm(
+    model: Any = None,
+    *,
+    client: Any = None,
+    raw: bool = False,
+    trainable: bool | str = False,
+    name: str | None = None,
+    description: str | None = None,
+    capture: str | None = None,
+    catch_execution_error: bool = True,
+    **api_params: Any,
+) -> Any:
     """Make a function a language model program: `@lm(model="gpt-4o-mini", temperature=0.2)`.
 
-    `model` is a name, a Model or a callable; without one TRACELIB_MODEL names it. `api_params` go to the
-    model as they are.
+    `model` is a name, a Model or a callable; without one, as in `@lm` and `@lm()`, TRACELIB_MODEL names
+    it. `client` is an openai client to ask it by. `trainable=True` makes the docstring a Parameter,
+    "all" the function's code too. `raw=True` gives the whole Reply. The other options are those of
+    `bundle`; `api_params` go to the model as they are.
+
+    >>> @lm(model=lambda messages: f"Good day, {messages[-1]['content']}")
+    ... def greet(name):
+    ...     return name.title()
+    >>> greet("ann")
+    'Good day, Ann'
     """
-    if callable(model) and not isinstance(model, Model) and not api_params:
-        raise GraphError("a program needs its model: write @lm(model=...), or @lm() and set TRACELIB_MODEL")
-    return lambda fn: Program(fn, model, api_params)
+    options: dict[str, Any] = {"name": name, "description": description, "capture": capture}
+    options["catch_execution_error"] = catch_execution_error
+    if inspect.isroutine(model) and not isinstance(model, Model):
+        return Program(model, Asked(None, client, api_params, raw), trainable, **options)
+    asked = Asked(model, client, api_params, raw)
+    return lambda fn: Program(fn, asked, trainable, **options)
+
+
+def simple(model: Any = None, **options: Any) -> Any:
+    """A program that gives the text alone, whatever is offered: `lm` with its result chosen."""
+    refused = [option for option in ("tools", "raw") if options.get(option)]
+    if refused:
+        raise GraphError(f"a simple program gives a text: use complex or lm for {' and '.join(refused)}")
+    return lm(model, **options)
+
+
+def complex(model: Any = None, **options: Any) -> Any:
+    """A program that gives the whole Reply: text, tool calls, parsed object, usage and cost."""
+    return lm(model, **{**options, "raw": True})
+
+
+def _check(fn: Any, trainable: bool | str) -> None:
+    plain = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise GraphError(
+            f"{plain.__qualname__} yields: a program returns its prompt, a text or a list of messages. "
+            "To read the reply as it comes, call .stream(...)"
+        )
+    if trainable not in (True, False, "all"):
+        raise GraphError(f'trainable is True, False or "all", not {trainable!r}')
 
 
 def _asking(program: Program, fn: Any) -> Callable[..., Any]:
@@ -74,39 +254,10 @@ def _asking(program: Program, fn: Any) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def asked(*args: Any, **kwargs: Any) -> Any:
-        question = _Question(program, fn(*args, **kwargs))
-        return question.heard(program.model().ask(question.messages, **question.params))
+        return ask(program.model(), program.question(fn(*args, **kwargs)))
 
     @functools.wraps(fn)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
-        question = _Question(program, await fn(*args, **kwargs))
-        return question.heard(await program.model().aask(question.messages, **question.params))
+        return await ask_later(program.model(), program.question(await fn(*args, **kwargs)))
 
     return awaited if inspect.iscoroutinefunction(fn) else asked
-
-
-class _Question:
-    """One question of a program, and what its reply is to the caller."""
-
-    def __init__(self, program: Program, prompt: Any) -> None:
-        self.messages = program.messages(prompt)
-        self._format = program.api_params.get("response_format")
-        self._tools: Sequence[Any] = program.api_params.get("tools", ())
-        self.params = {k: v for k, v in program.api_params.items() if k != "model"}
-        if self._tools:
-            self.params["tools"] = [getattr(one, "schema", one) for one in self._tools]
-        if isinstance(self._format, type):
-            self.params["response_format"] = _schema_of(self._format)
-
-    def heard(self, reply: Reply) -> Any:
-        """What the caller gets of the reply."""
-        if isinstance(self._format, type):
-            return reply.parse(self._format)
-        if self._tools:
-            return reply
-        return list(reply.texts) if len(reply.texts) > 1 else reply.text
-
-
-def _schema_of(kind: Any) -> dict[str, Any]:
-    """A pydantic class as the chat completions API takes it."""
-    return {"type": "json_schema", "json_schema": {"name": kind.__name__, "schema": kind.model_json_schema()}}

@@ -1,0 +1,185 @@
+"""One question of a program: what is sent, what its reply is to the caller, and what is asked again.
+
+Written once for blocking and awaited calls: a generator yields messages and parameters, and is sent the
+reply or the failure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic
+
+from tracelib.errors import BadRequest, InvalidReply
+from tracelib.llm.message import Message, assistant, system, user
+from tracelib.llm.model import Model
+from tracelib.llm.reply import Reply
+
+FORMATS = SCHEMA, JSON, WORDS = ("json_schema", "json_object", "words")
+"""The ways to ask for an object: by a schema, for JSON that a message describes, or by the message alone."""
+UNKNOWN_FORMAT = (400, 404, 415, 422, 501)
+"""Statuses with which endpoints refuse a response format that they do not know."""
+FORMAT_WORDS = ("response_format", "json_schema", "json_object", "text.format", "structured output")
+"""Words of an endpoint's refusal of a format."""
+ANSWER = re.compile(r"<answer>(.*)</answer>", re.DOTALL)
+
+Turn = tuple[list[Message], dict[str, Any]]
+"""Messages and parameters of one exchange."""
+Turns = Generator[Turn, Reply, Any]
+
+
+def ask(model: Model, question: Question) -> Any:
+    """What the model's reply is to the caller."""
+    turns = question.turns()
+    messages, params = next(turns)
+    while True:
+        try:
+            reply = model.ask(messages, **params)
+        except BadRequest as error:
+            messages, params = turns.throw(error)
+            continue
+        try:
+            messages, params = turns.send(reply)
+        except StopIteration as end:
+            return end.value
+
+
+async def ask_later(model: Model, question: Question) -> Any:
+    """`ask`, to be awaited."""
+    turns = question.turns()
+    messages, params = next(turns)
+    while True:
+        try:
+            reply = await model.aask(messages, **params)
+        except BadRequest as error:
+            messages, params = turns.throw(error)
+            continue
+        try:
+            messages, params = turns.send(reply)
+        except StopIteration as end:
+            return end.value
+
+
+@dataclass(frozen=True)
+class Question:
+    """The conversation, what goes with it, and whether the whole Reply is wanted.
+
+    `formats` are the ways to ask for an object that the endpoint is not known to refuse, best first; one
+    that it refuses is taken out of the list.
+    """
+
+    messages: list[Message]
+    given: Mapping[str, Any]
+    raw: bool = False
+    formats: list[str] = field(default_factory=lambda: list(FORMATS))
+
+    @property
+    def tools(self) -> dict[str, Any]:
+        """What is offered, by name."""
+        offered: Sequence[Any] = self.given.get("tools") or ()
+        return {_name_of(one): one for one in offered}
+
+    @property
+    def kind(self) -> Any:
+        """The pydantic class that the reply is to be of, or None."""
+        wanted = self.given.get("response_format")
+        return wanted if isinstance(wanted, type) else None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters as an endpoint takes them, but for the format of a class."""
+        found = dict(self.given)
+        if found.get("tools"):
+            found["tools"] = [getattr(one, "schema", one) for one in found["tools"]]
+        if self.kind is not None:
+            del found["response_format"]
+        return found
+
+    def turns(self) -> Turns:
+        """The exchanges of the question; what the last gives is the caller's."""
+        if self.kind is None:
+            reply = yield self.messages, self.params
+            return self.result(reply)
+        reply = yield from self._formatted()
+        if self.tools and reply.tool_calls:
+            return self.result(reply)
+        try:
+            return self.result(reply, self._parsed(reply))
+        except InvalidReply as error:
+            reply = yield from self._formatted(assistant(reply.text), user(_correction(error)))
+            return self.result(reply, self._parsed(reply))
+
+    def result(self, reply: Reply, parsed: list[Any] | None = None) -> Any:
+        """What the caller gets of the reply; `parsed` are the objects that its texts are."""
+        if self.raw or (self.tools and parsed is None):
+            return reply.having(parsed[0] if parsed else None).offering(self.tools)
+        found = list(reply.texts) if parsed is None else parsed
+        return found if len(found) > 1 else found[0]
+
+    def _formatted(self, *more: Message) -> Turns:
+        """A reply in the best format that the endpoint knows: by schema, any JSON, or asked for in words."""
+        while True:
+            way = self.formats[0]
+            try:
+                reply = yield [*self._told(way), *self.messages, *more], self._params(way)
+            except BadRequest as error:
+                if len(self.formats) == 1 or not _is_about_format(error):
+                    raise
+                self.formats.remove(way)
+            else:
+                return reply
+
+    def _told(self, way: str) -> list[Message]:
+        """What is said of the format where the endpoint is not given the schema."""
+        if way == SCHEMA:
+            return []
+        schema = json.dumps(self.kind.model_json_schema(), ensure_ascii=False)
+        where = "one JSON object" + (" between <answer> and </answer>" if way == WORDS else "")
+        return [system(f"Answer with {where} that fits this JSON schema:\n{schema}")]
+
+    def _params(self, way: str) -> dict[str, Any]:
+        if way == WORDS:
+            return self.params
+        if way == JSON:
+            return {**self.params, "response_format": {"type": way}}
+        schema = {"name": self.kind.__name__, "schema": self.kind.model_json_schema()}
+        return {**self.params, "response_format": {"type": way, way: schema}}
+
+    def _parsed(self, reply: Reply) -> list[Any]:
+        """The objects that the texts are; InvalidReply says why one is none."""
+        if reply.refusal:
+            raise InvalidReply(f"the model refused: {reply.refusal}", reply.text)
+        cut = ", it was cut off at max_tokens" if reply.finish_reason == "length" else ""
+        return [self._object(text, cut) for text in reply.texts]
+
+    def _object(self, text: str, cut: str) -> Any:
+        tagged = ANSWER.search(text)
+        try:
+            return self.kind.model_validate_json((tagged[1] if tagged else text).strip())
+        except pydantic.ValidationError as error:
+            raise InvalidReply(f"the reply is no {self.kind.__name__}{cut}: {_said(error)}", text) from error
+
+
+def _said(error: pydantic.ValidationError) -> str:
+    """What is wrong, and where, for a model to read."""
+    found = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
+    return "; ".join(f"{place}: {what}" if place else what for place, what in found)
+
+
+def _correction(error: InvalidReply) -> str:
+    return f"That cannot be used: {error}\nAnswer again, with nothing but what was asked for."
+
+
+def _is_about_format(error: BadRequest) -> bool:
+    """Whether an endpoint refused the response format, not the question."""
+    return error.status in UNKNOWN_FORMAT and any(word in str(error) for word in FORMAT_WORDS)
+
+
+def _name_of(offered: Any) -> str:
+    schema = getattr(offered, "schema", offered)
+    function = schema.get("function", schema) if isinstance(schema, Mapping) else {}
+    return str(function.get("name") or getattr(offered, "__name__", offered))
