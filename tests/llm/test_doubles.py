@@ -101,7 +101,7 @@ class TestALoopbackServer:
 
     def test_knows_no_other_address(self):
         with LoopbackServer() as server, pytest.raises(urllib.error.HTTPError) as error:
-            post(server, ASKED, "/embeddings")
+            post(server, ASKED, "/completions")
         with error.value:
             assert error.value.code == 404
 

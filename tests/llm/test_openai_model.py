@@ -17,10 +17,12 @@ from pydantic import BaseModel, Field
 
 from tracelib.errors import InvalidReply, ModelError, NoModelError
 from tracelib.graph.node import node
+from tracelib.llm.chat import Chat
 from tracelib.llm.exchange import body_of
 from tracelib.llm.guard import Question
 from tracelib.llm.message import system
 from tracelib.llm.openai import OpenAIModel
+from tracelib.llm.responses import Responses
 from tracelib.testing import LoopbackServer, Says, calls_tool
 
 
@@ -161,10 +163,13 @@ def test_stream_as_a_parameter_points_to_the_method(model, server):
     assert server.requests == []
 
 
+@pytest.mark.parametrize("dialect", [Chat(), Responses()], ids=["chat", "responses"])
 @pytest.mark.parametrize("private", [True, False])
-def test_only_openai_is_asked_not_to_store(private):
+def test_only_openai_is_asked_not_to_store(private, dialect):
     question = Question("m", "openai", [{"role": "user", "content": "x"}], {})
-    assert body_of(question, private).get("store") is (False if private else None)
+    assert body_of(question, dialect, private).get("store") is (False if private else None)
+    kept = Question("m", "openai", [{"role": "user", "content": "x"}], {"store": True})
+    assert body_of(kept, dialect, private)["store"] is True
 
 
 @pytest.mark.parametrize(

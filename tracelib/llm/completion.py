@@ -11,21 +11,21 @@ from tracelib.llm.reply import Reply, ToolCall, Usage
 
 def read_completion(completion: Any, provider: str = "", model: str = "") -> Reply:
     """The reply in a chat completion, a dict or an object. Raises InvalidReply when it has no choice."""
-    choices = _get(completion, "choices")
+    choices = field_of(completion, "choices")
     if not choices:
-        raise InvalidReply(f"the answer has no choices: {_short(completion)}", _short(completion))
-    first, message = choices[0], _get(choices[0], "message")
+        raise InvalidReply(f"the answer has no choices: {short(completion)}", short(completion))
+    first, message = choices[0], field_of(choices[0], "message")
     if message is None:
-        raise InvalidReply(f"the first choice has no message: {_short(completion)}", _short(completion))
-    texts = tuple(text_of(_get(choice, "message")) for choice in choices)
+        raise InvalidReply(f"the first choice has no message: {short(completion)}", short(completion))
+    texts = tuple(text_of(field_of(choice, "message")) for choice in choices)
     return Reply(
         texts[0],
-        usage=read_usage(_get(completion, "usage")),
-        model=_get(completion, "model") or model,
+        usage=read_usage(field_of(completion, "usage")),
+        model=field_of(completion, "model") or model,
         provider=provider,
-        finish_reason=_get(first, "finish_reason"),
-        refusal=_get(message, "refusal"),
-        tool_calls=tuple(_tool_call(call) for call in _get(message, "tool_calls") or ()),
+        finish_reason=field_of(first, "finish_reason"),
+        refusal=field_of(message, "refusal"),
+        tool_calls=tuple(_tool_call(call) for call in field_of(message, "tool_calls") or ()),
         texts=texts,
         raw=completion,
     )
@@ -33,8 +33,8 @@ def read_completion(completion: Any, provider: str = "", model: str = "") -> Rep
 
 def read_usage(told: Any) -> Usage:
     """Tokens as chat completions or responses count them; what is not a number is unknown."""
-    prompt = _get(told, "prompt_tokens_details") or _get(told, "input_tokens_details")
-    completion = _get(told, "completion_tokens_details") or _get(told, "output_tokens_details")
+    prompt = field_of(told, "prompt_tokens_details") or field_of(told, "input_tokens_details")
+    completion = field_of(told, "completion_tokens_details") or field_of(told, "output_tokens_details")
     return Usage(
         prompt_tokens=_count(told, "prompt_tokens", "input_tokens"),
         completion_tokens=_count(told, "completion_tokens", "output_tokens"),
@@ -42,16 +42,16 @@ def read_usage(told: Any) -> Usage:
         cached_tokens=_count(prompt, "cached_tokens"),
         cache_write_tokens=_count(prompt, "cache_write_tokens"),
         reasoning_tokens=_count(completion, "reasoning_tokens"),
-        raw=_as_dict(told),
+        raw=as_dict(told),
     )
 
 
 def text_of(message: Any) -> str:
     """What the message says: its text, the text of its parts, or its refusal."""
-    content = _get(message, "content")
+    content = field_of(message, "content")
     if isinstance(content, list):
-        content = "".join(_get(part, "text") or "" for part in content)
-    return str(content or _get(message, "refusal") or "")
+        content = "".join(field_of(part, "text") or "" for part in content)
+    return str(content or field_of(message, "refusal") or "")
 
 
 class Gathering:
@@ -74,26 +74,26 @@ class Gathering:
     def add(self, chunk: Any) -> str:
         """Take a chunk in; the piece of the first choice's text that it brought."""
         for key in ("id", "model", "usage", "service_tier"):
-            if _get(chunk, key) is not None:
-                self._seen[key] = _get(chunk, key)
-        pieces = [self._add_choice(choice) for choice in _get(chunk, "choices") or ()]
+            if field_of(chunk, key) is not None:
+                self._seen[key] = field_of(chunk, key)
+        pieces = [self._add_choice(choice) for choice in field_of(chunk, "choices") or ()]
         return "".join(pieces)
 
     def _add_choice(self, told: Any) -> str:
-        index, delta = _get(told, "index") or 0, _get(told, "delta")
+        index, delta = field_of(told, "index") or 0, field_of(told, "delta")
         choice = self._choices.setdefault(index, _empty_choice(index))
-        choice["finish_reason"] = _get(told, "finish_reason") or choice["finish_reason"]
+        choice["finish_reason"] = field_of(told, "finish_reason") or choice["finish_reason"]
         message = choice["message"]
         for key in ("content", "refusal"):
-            if _get(delta, key):
-                message[key] = (message[key] or "") + _get(delta, key)
-        for call in _get(delta, "tool_calls") or ():
+            if field_of(delta, key):
+                message[key] = (message[key] or "") + field_of(delta, key)
+        for call in field_of(delta, "tool_calls") or ():
             _add_tool_call(message["tool_calls"], call)
-        return (_get(delta, "content") or _get(delta, "refusal") or "") if index == 0 else ""
+        return (field_of(delta, "content") or field_of(delta, "refusal") or "") if index == 0 else ""
 
     def completion(self) -> dict[str, Any]:
         """The chat completion as it would have come in one piece."""
-        usage = {"usage": _as_dict(self._seen["usage"])} if "usage" in self._seen else {}
+        usage = {"usage": as_dict(self._seen["usage"])} if "usage" in self._seen else {}
         return {**self._seen, **usage, "choices": [self._choices[i] for i in sorted(self._choices)]}
 
 
@@ -103,25 +103,25 @@ def _empty_choice(index: int) -> dict[str, Any]:
 
 
 def _add_tool_call(calls: list[dict[str, Any]], told: Any) -> None:
-    index, function = _get(told, "index") or 0, _get(told, "function")
+    index, function = field_of(told, "index") or 0, field_of(told, "function")
     while len(calls) <= index:
         calls.append({"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
     call = calls[index]
-    call["id"] = _get(told, "id") or call["id"]
+    call["id"] = field_of(told, "id") or call["id"]
     for key in ("name", "arguments"):
-        call["function"][key] += _get(function, key) or ""
+        call["function"][key] += field_of(function, key) or ""
 
 
 def _tool_call(told: Any) -> ToolCall:
-    function = _get(told, "function")
+    function = field_of(told, "function")
     return ToolCall(
-        id=_get(told, "id") or "",
-        name=_get(function, "name") or "",
-        arguments=_get(function, "arguments") or "",
+        id=field_of(told, "id") or "",
+        name=field_of(function, "name") or "",
+        arguments=field_of(function, "arguments") or "",
     )
 
 
-def _get(holder: Any, name: str) -> Any:
+def field_of(holder: Any, name: str) -> Any:
     """A field of a dict or of an object; None where there is none."""
     if isinstance(holder, Mapping):
         return holder.get(name)
@@ -130,19 +130,19 @@ def _get(holder: Any, name: str) -> Any:
 
 def _count(holder: Any, *names: str) -> int | None:
     for name in names:
-        number = _get(holder, name)
+        number = field_of(holder, name)
         if isinstance(number, int) and not isinstance(number, bool):
             return number
     return None
 
 
-def _as_dict(told: Any) -> dict[str, Any]:
+def as_dict(told: Any) -> dict[str, Any]:
     if isinstance(told, Mapping):
         return dict(told)
     dump = getattr(told, "model_dump", None)
     return dump(exclude_none=True) if callable(dump) else {}
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 500 else f"{text[:500]}... ({len(text)} characters)"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import openai
-from pydantic import BaseModel
 
 from tracelib.errors import (
     InvalidReply,
@@ -21,8 +19,7 @@ from tracelib.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from tracelib.llm.completion import Gathering, read_completion
-from tracelib.llm.failure import as_call_error, asked_wait, kind_of, mends, words_of
+from tracelib.llm.failure import as_call_error, asked_wait, kind_of, kind_of_code, mends, words_of
 from tracelib.llm.guard import Question
 from tracelib.llm.reply import Reply
 from tracelib.llm.retry import RetryPolicy
@@ -30,30 +27,81 @@ from tracelib.llm.retry import RetryPolicy
 FOR_THE_SDK = ("extra_headers", "extra_query", "timeout")
 """Parameters about the request; all others go into its body, whether the SDK knows them or not."""
 
-STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
+NOT_SENT = (*FOR_THE_SDK, "extra_body", "api")
+
+
+class Gathering(Protocol):
+    """An answer put together from what a stream brings; it is whole when `ended`."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def ended(self) -> bool: ...
+    def add(self, chunk: Any) -> str: ...
+    def completion(self) -> Any: ...
+
+
+class Dialect(Protocol):
+    """One API of an endpoint: where it is, what it is sent, and how its answers are read.
+
+    `words` is the parameter that holds what was said, `streaming` what asks for a stream, and `expected`
+    what a good answer is called. `failure` is the code and message of an answer that only says that
+    there is none, else None.
+    """
+
+    @property
+    def words(self) -> str: ...
+    @property
+    def streaming(self) -> Mapping[str, Any]: ...
+    @property
+    def expected(self) -> str: ...
+    def resource(self, client: Any) -> Any: ...
+    def body(self, question: Question) -> dict[str, Any]: ...
+    def read(self, answer: Any) -> Reply: ...
+    def failure(self, answer: Any) -> tuple[str, str] | None: ...
+    def gathering(self) -> Gathering: ...
 
 
 class Exchange:
-    """What a blocking call, an awaited one and a stream have in common: everything but the waiting."""
+    """What a blocking call, an awaited one and a stream have in common: everything but the waiting.
 
-    def __init__(self, question: Question, host: str, policy: RetryPolicy, private: bool) -> None:
-        self.body = body_of(question, private)
+    `private` asks OpenAI not to keep the answer, which it does unless told; other servers may refuse
+    that parameter.
+    """
+
+    def __init__(
+        self, question: Question, dialect: Dialect, host: str, policy: RetryPolicy, private: bool
+    ) -> None:
+        self._dialect = dialect
+        self.body = body_of(question, dialect, private)
         self._about = {key: question.params[key] for key in FOR_THE_SDK if key in question.params}
         self._where = f"{self.body['model']} at {host}"
         self._attempts = 0
         self._started = perf_counter()
         self._first_token: float | None = None
-        self._gathering = Gathering()
+        self._gathering = dialect.gathering()
         self.retrying = policy.options(mends, asked_wait, self._begin)
 
-    def arguments(self, **streaming: Any) -> dict[str, Any]:
-        """What the SDK's `create` is called with. The SDK checks names, so all but two go by `extra_body`."""
-        body = {**self.body}
-        return (
-            {"model": body.pop("model"), "messages": body.pop("messages"), "extra_body": body}
-            | self._about
-            | streaming
-        )
+    def create(self, client: Any) -> Callable[..., Any]:
+        """What of the SDK's client is called with `arguments` for an answer in one piece."""
+        created: Callable[..., Any] = self._dialect.resource(client).with_raw_response.create
+        return created
+
+    def opening(self, client: Any) -> Callable[..., Any]:
+        """What of the SDK's client is called with `arguments(stream=True)`."""
+        created: Callable[..., Any] = self._dialect.resource(client).create
+        return created
+
+    def arguments(self, stream: bool = False) -> dict[str, Any]:
+        """What the SDK is called with. It checks names, so all but two parameters go by `extra_body`."""
+        body, words = {**self.body}, self._dialect.words
+        return {
+            "model": body.pop("model"),
+            words: body.pop(words),
+            "extra_body": body,
+            **self._about,
+            **(self._dialect.streaming if stream else {}),
+        }
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -105,13 +153,22 @@ class Exchange:
         self._attempts = nth
 
     def _reply(self, completion: Any, text: str, request_id: str | None) -> Reply:
+        self._check(completion, request_id)
         try:
-            reply = read_completion(completion)
+            reply = self._dialect.read(completion)
         except InvalidReply as error:
-            raise self._malformed(
-                "the answer is no chat completion with a choice", text, request_id
-            ) from error
+            words = f"the answer is no {self._dialect.expected}"
+            raise self._malformed(words, text, request_id) from error
         return replace(reply, attempts=self._attempts, request_id=request_id)
+
+    def _check(self, completion: Any, request_id: str | None) -> None:
+        """Raises the error that an answer tells of instead of answering."""
+        failure = self._dialect.failure(completion)
+        if failure is not None:
+            code, words = failure
+            raise kind_of_code(code)(
+                f"{self._where}: {words}", code=code, request_id=request_id, attempts=self._attempts
+            )
 
     def _malformed(self, words: str, text: str, request_id: str | None) -> MalformedReply:
         quoted = text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"
@@ -133,40 +190,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def body_of(question: Question, private: bool) -> dict[str, Any]:
-    """The body of the request, as chat completions have it.
-
-    `private` asks OpenAI not to keep the completion, which it does unless told; other servers may
-    refuse that parameter. Raises ModelError for `stream`, which has a method of its own.
-    """
-    params = dict(question.params)
-    if "stream" in params:
+def body_of(question: Question, dialect: Dialect, private: bool) -> dict[str, Any]:
+    """The body of the request. Raises ModelError for `stream`, which has a method of its own."""
+    if "stream" in question.params:
         raise ModelError("stream is no parameter of a question: call model.stream(...) or model.astream(...)")
-    if "response_format" in params:
-        params["response_format"] = as_response_format(params["response_format"])
     kept = {"store": False} if private else {}
-    told = {key: value for key, value in params.items() if key not in (*FOR_THE_SDK, "extra_body")}
-    return {
-        "model": question.model,
-        "messages": question.messages,
-        **kept,
-        **told,
-        **params.get("extra_body", {}),
-    }
+    return {**kept, **dialect.body(question), **question.params.get("extra_body", {})}
 
 
-def as_response_format(wanted: Any) -> dict[str, Any]:
-    """`response_format` as chat completions have it, from a pydantic class, a JSON schema, or itself."""
-    if isinstance(wanted, type) and issubclass(wanted, BaseModel):
-        tool = openai.pydantic_function_tool(wanted)["function"]  # the SDK's public way to a strict schema
-        return _json_schema(wanted.__name__, tool.get("parameters", {}), strict=True)
-    if not isinstance(wanted, Mapping):
-        raise ModelError(f"response_format is {wanted!r}: give a pydantic class or a JSON schema as a dict")
-    if wanted.get("type") in ("text", "json_object", "json_schema"):
-        return dict(wanted)
-    return _json_schema(str(wanted.get("title") or "reply"), wanted)
-
-
-def _json_schema(name: str, schema: Mapping[str, Any], **strict: bool) -> dict[str, Any]:
-    known = re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]
-    return {"type": "json_schema", "json_schema": {"name": known, "schema": dict(schema), **strict}}
+def told(question: Question) -> dict[str, Any]:
+    """The parameters of a question that its endpoint is told, as they were given."""
+    return {key: value for key, value in question.params.items() if key not in NOT_SENT}

@@ -88,6 +88,14 @@ def kind_of_status(error: openai.APIStatusError) -> type[ModelCallError]:
     return ModelUnavailable if error.status_code >= 500 else BadRequest
 
 
+def kind_of_code(code: str) -> type[ModelCallError]:
+    """Which of our errors stands for the code of an answer that failed although its status is 200."""
+    if code in SPENT:
+        return QuotaExceeded
+    kinds = {"rate_limit_exceeded": RateLimited, "server_error": ModelUnavailable}
+    return kinds.get(code, BadRequest)
+
+
 def describe(error: openai.OpenAIError, where: str, attempts: int) -> str:
     """What was tried, what came back, and what to do about it."""
     status = getattr(error, "status_code", None)

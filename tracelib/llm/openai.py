@@ -1,4 +1,4 @@
-"""Models behind the chat completions API: OpenAI, and every server that speaks its language.
+"""Models behind the APIs of OpenAI: its own, and those of every server that speaks its language.
 
 The only room that loads openai, tenacity and pydantic; no type of the SDK's HTTP library is touched, so
 that both of its majors serve.
@@ -7,21 +7,27 @@ that both of its majors serve.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from threading import Lock
 from typing import Any
 
 from tenacity import AsyncRetrying, Retrying
 
+from tracelib.errors import ModelError
+from tracelib.llm.chat import Chat
 from tracelib.llm.clients import Clients, Endpoint, host_of
 from tracelib.llm.cost import Prices
-from tracelib.llm.exchange import STREAMING, Exchange
+from tracelib.llm.exchange import Dialect, Exchange
 from tracelib.llm.guard import AsyncPieces, Pieces, Question
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
+from tracelib.llm.responses import Responses
 from tracelib.llm.retry import RetryPolicy
 
 __all__ = ["OpenAIModel", "RetryPolicy"]
+
+DIALECTS: dict[str, Dialect] = {"chat": Chat(), "responses": Responses()}
+"""What the parameter `api` may be; without it, chat completions are spoken."""
 
 
 class OpenAIModel(Model):
@@ -29,7 +35,8 @@ class OpenAIModel(Model):
 
     What is not passed is read from OPENAI_BASE_URL and OPENAI_API_KEY at the first question, where a
     NoModelError says what is missing. `timeout` is in seconds for one attempt; `retry` says how often
-    another is made. `prices` and `defaults` are as in Model.
+    another is made. `prices` and `defaults` are as in Model. `api="responses"` among the defaults, or with
+    a question, speaks the Responses API instead of chat completions.
     """
 
     _of_this_process = ("_clients", "_lock")
@@ -46,6 +53,7 @@ class OpenAIModel(Model):
         **defaults: Any,
     ) -> None:
         super().__init__(name, prices=prices, **defaults)
+        dialect_of(defaults)
         self.retry = retry or RetryPolicy()
         self._given = (base_url, api_key, timeout)
 
@@ -64,36 +72,35 @@ class OpenAIModel(Model):
         return f"OpenAIModel({self.name!r}{given and f', at {host_of(given)}'})"
 
     def answer(self, question: Question) -> Reply:
-        exchange, create = (
-            self._exchange(question),
-            self._reached().sync().chat.completions.with_raw_response.create,
-        )
+        exchange, client = self._exchange(question), self._reached().sync()
         with exchange.failures():
-            sent: Any = Retrying(**exchange.retrying)(create, **exchange.arguments())
+            sent: Any = Retrying(**exchange.retrying)(exchange.create(client), **exchange.arguments())
         return exchange.read(sent)
 
     async def aanswer(self, question: Question) -> Reply:
-        client = await self._reached().on_this_loop()
-        exchange, create = self._exchange(question), client.chat.completions.with_raw_response.create
+        exchange, client = self._exchange(question), await self._reached().on_this_loop()
         with exchange.failures():
-            sent: Any = await AsyncRetrying(**exchange.retrying)(_awaited, create, exchange.arguments())
+            sent: Any = await AsyncRetrying(**exchange.retrying)(
+                _awaited, exchange.create(client), exchange.arguments()
+            )
         return exchange.read(sent)
 
     def pieces(self, question: Question) -> Pieces:
-        exchange, create = self._exchange(question), self._reached().sync().chat.completions.create
+        exchange, client = self._exchange(question), self._reached().sync()
         with exchange.failures():
-            stream: Any = Retrying(**exchange.retrying)(create, **exchange.arguments(**STREAMING))
+            stream: Any = Retrying(**exchange.retrying)(
+                exchange.opening(client), **exchange.arguments(stream=True)
+            )
         with stream, exchange.cuts():
             for chunk in stream:
                 yield from exchange.hear(chunk)
         yield exchange.gathered(stream)
 
     async def apieces(self, question: Question) -> AsyncPieces:
-        client = await self._reached().on_this_loop()
-        exchange, create = self._exchange(question), client.chat.completions.create
+        exchange, client = self._exchange(question), await self._reached().on_this_loop()
         with exchange.failures():
             stream: Any = await AsyncRetrying(**exchange.retrying)(
-                _awaited, create, exchange.arguments(**STREAMING)
+                _awaited, exchange.opening(client), exchange.arguments(stream=True)
             )
         async with stream:
             with exchange.cuts():
@@ -122,7 +129,16 @@ class OpenAIModel(Model):
             return self._clients
 
     def _exchange(self, question: Question) -> Exchange:
-        return Exchange(question, self.endpoint.host, self.retry, private=self.endpoint.is_openai)
+        endpoint, dialect = self.endpoint, dialect_of(question.params)
+        return Exchange(question, dialect, endpoint.host, self.retry, private=endpoint.is_openai)
+
+
+def dialect_of(params: Mapping[str, Any]) -> Dialect:
+    """The dialect that parameters ask for. Raises ModelError when `api` names none."""
+    wanted = params.get("api", "chat")
+    if wanted not in DIALECTS:
+        raise ModelError(f"api={wanted!r} is not known: say one of {', '.join(map(repr, DIALECTS))}")
+    return DIALECTS[wanted]
 
 
 async def _awaited(create: Callable[..., Awaitable[Any]], arguments: dict[str, Any]) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tracelib.testing.shapes import CHAT, counted, instance_for, pieces, whole
+
 
 @dataclass(frozen=True)
 class Request:
@@ -39,7 +41,7 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Says:
-    """A chat completion, in pieces when a stream was asked for.
+    """A chat completion or a response, in pieces when a stream was asked for; or embeddings.
 
     `text` may be a function of the request's body; without one, an answer to a request for structured
     output is the smallest instance of its schema. `delay` in seconds comes before the answer, `pace`
@@ -58,17 +60,18 @@ class Says:
         wire.wait(self.delay)
         completion = self.completion(request)
         if not request.body.get("stream"):
-            wire.send(200, json.dumps(completion))
+            wire.send(200, json.dumps(whole(request.path, completion, request.body)))
             return
         wire.begin_events()
-        for chunk in chunks(completion, request.body):
+        for chunk in pieces(request.path, completion, request.body):
             wire.wait(self.pace)
             wire.event(json.dumps(chunk))
-        wire.event("[DONE]")
+        if request.path == CHAT:
+            wire.event("[DONE]")
         wire.end_events()
 
     def completion(self, request: Request) -> dict[str, Any]:
-        """The answer in one piece."""
+        """The answer in one piece, as a chat completion."""
         message = self._message(request)
         choice = {
             "message": message,
@@ -101,8 +104,7 @@ class Says:
             return self.text
         if self.tool_calls or self.refusal is not None:
             return None
-        schema = (body.get("response_format") or {}).get("json_schema", {}).get("schema")
-        return "ok" if schema is None else json.dumps(smallest(schema, schema))
+        return instance_for(body) or "ok"
 
 
 def calls_tool(name: str, **arguments: Any) -> Says:
@@ -150,11 +152,11 @@ class Garbled:
 
 @dataclass(frozen=True)
 class Empty:
-    """A completion without choices."""
+    """A completion without choices, a response without output."""
 
     def send(self, wire: Wire, request: Request) -> None:
         completion = {**Says("").completion(request), "choices": []}
-        Garbled(json.dumps(completion)).send(wire, request)
+        Garbled(json.dumps(whole(request.path, completion, request.body))).send(wire, request)
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,8 @@ class Cut:
 
     def send(self, wire: Wire, request: Request) -> None:
         wire.begin_events()
-        whole = chunks(Says(self.text).completion(request), request.body)
-        for chunk in whole[: self.after + 1]:
+        flow = pieces(request.path, Says(self.text).completion(request), request.body)
+        for chunk in flow[: self.after + 1]:
             wire.event(json.dumps(chunk))
         if self.quietly:
             wire.end_events()
@@ -184,86 +186,7 @@ class Cut:
             wire.hang_up()
 
 
-def chunks(completion: Mapping[str, Any], body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The completion as the chunks of a stream: the role, each word, the end, and the usage if asked for."""
-    shell = {**completion, "object": "chat.completion.chunk"}
-    usage = shell.pop("usage")
-    flow = [{**shell, "choices": [part]} for choice in completion["choices"] for part in parts(choice)]
-    if (body.get("stream_options") or {}).get("include_usage"):
-        flow.append({**shell, "choices": [], "usage": usage})
-    return flow
-
-
-def parts(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One choice as the deltas of a stream."""
-    message, index = choice["message"], choice["index"]
-    deltas: list[dict[str, Any]] = [{"role": "assistant"}]
-    deltas += [{"content": word} for word in words(message["content"] or "")]
-    deltas += [{"refusal": word} for word in words(message["refusal"] or "")]
-    deltas += [{"tool_calls": [{"index": i, **call}]} for i, call in enumerate(message.get("tool_calls", ()))]
-    told = [{"index": index, "delta": delta, "finish_reason": None} for delta in deltas]
-    return [*told, {"index": index, "delta": {}, "finish_reason": choice["finish_reason"]}]
-
-
-def words(text: str) -> list[str]:
-    """The text cut before each space, nothing lost.
-
-    >>> words("to be  or")
-    ['to', ' be', ' ', ' or']
-    """
-    first, *rest = text.split(" ")
-    return [word for word in (first, *(f" {word}" for word in rest)) if word]
-
-
 def tool_call(index: int, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
     """A call of a tool as a message has it; arguments given as text are sent as they are."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     return {"id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": text}}
-
-
-def counted(body: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any]:
-    """Usage with a word for a token."""
-    prompt = sum(len(str(turn.get("content") or "").split()) for turn in body.get("messages", ()))
-    completion = len(str(message["content"] or "").split())
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
-    }
-
-
-def smallest(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """The smallest instance of a JSON schema, always the same: first choices, empty lists, least numbers."""
-    if "$ref" in schema:
-        return smallest(referred(schema["$ref"], root), root)
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
-    if "enum" in schema:
-        return schema["enum"][0]
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in schema:
-            return smallest(schema[key][0], root)
-    return smallest_of_type(schema, root)
-
-
-def smallest_of_type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """The smallest instance by the schema's `type`."""
-    kind = schema.get("type")
-    if kind == "object":
-        return {name: smallest(inner, root) for name, inner in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [smallest(schema["items"], root)] * int(schema.get("minItems", 0))
-    if kind in ("integer", "number"):
-        return schema.get("minimum", 0)
-    return {"string": "x" * int(schema.get("minLength", 0)), "boolean": False}.get(str(kind))
-
-
-def referred(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of the root schema that a local reference such as `#/$defs/Name` points to."""
-    found: Any = root
-    for step in reference.removeprefix("#/").split("/"):
-        found = found[step]
-    return dict(found)

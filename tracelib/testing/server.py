@@ -1,4 +1,4 @@
-"""A real HTTP server on 127.0.0.1 that speaks chat completions and does what it was told, faults included."""
+"""A real HTTP server on 127.0.0.1 that speaks as OpenAI does and does what it was told, faults included."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tracelib.testing.answers import Answer, Request, Says
+from tracelib.testing.shapes import CHAT, EMBEDDINGS, RESPONSES
 
 Scripted = str | Answer | Callable[[Mapping[str, Any]], str]
 """An answer, the text of one, or a function of the request's body that gives the text."""
@@ -33,9 +34,9 @@ class Stats:
 class LoopbackServer:
     """An OpenAI-compatible server for tests, at `base_url` while the `with` block lasts.
 
-    Chat completions are answered by `replies` in order, then by `otherwise`; streams, tools, several
-    choices and structured output are understood. `/v1/models` lists `models`. `requests` keeps every
-    request to chat completions, `stats` counts. `delay` in seconds comes before every answer.
+    Chat completions, responses and embeddings are answered by `replies` in order, then by `otherwise`;
+    streams, tools, several choices and structured output are understood. `/v1/models` lists `models`.
+    `requests` keeps every other request, `stats` counts. `delay` in seconds comes before every answer.
 
         with LoopbackServer(["Hello", Fails(503), "Hello again"]) as server:
             model = OpenAIModel("any-name", base_url=server.base_url)
@@ -182,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if self.path != "/v1/chat/completions":
+        if self.path not in (CHAT, RESPONSES, EMBEDDINGS):
             self._not_found()
             return
         server = self.server.loopback
