@@ -115,6 +115,9 @@ def test_several_choices_are_several_objects(server: LoopbackServer, model: Open
     server.then(TEXT)
     found = asking(model)("Rome", api_params={"n": 3})
     assert list(found) == [ROME] * 3
+    assert [type(one) for one in found] == [City] * 3
+    assert len({id(one) for one in found}) == 3
+    assert trace.origin(found[2]).ids == trace.origin(found).ids != frozenset()
 
 
 def test_a_raw_reply_has_the_object_too(server: LoopbackServer, model: OpenAIModel) -> None:
@@ -157,7 +160,7 @@ def test_all_exchanges_of_a_question_are_one_call(
     with trace.SQLiteStore(tmp_path) as store:
         found = asking(model)("Rome")
     (call,) = store.calls(values=True)
-    assert call.output == ROME == found
+    assert call.output.fields == vars(found) == vars(ROME)
     assert call.tokens_in == sum(_tokens(request.body) for request in server.requests)
 
 

@@ -12,12 +12,8 @@ from tracelib.graph.node import is_node
 from tracelib.llm.reply import Reply
 
 
-class Texts(list[Any]):
-    """Several replies to one question, each a Text."""
-
-
 def handed(made: Any) -> Any:
-    """A text as it is; of several replies a list of Texts; any other object noted as what the call gave.
+    """A text as it is; of several replies a list; any other object noted as what the call gave.
 
     The record keeps an object of its own, so that nothing done to the one handed out changes it.
     """
@@ -26,7 +22,7 @@ def handed(made: Any) -> Any:
     node: Any = made
     value: Any = node.data
     if type(value) is list:
-        return Texts(node[at] for at in range(len(value)))
+        return [handed(node[at]) for at in range(len(value))]
     if isinstance(value, Reply):
         return give(_reply(value, made), made)
     return give(copy.copy(value), made)
@@ -38,12 +34,7 @@ async def handed_later(made: Awaitable[Any]) -> Any:
 
 
 def _reply(value: Reply, made: Any) -> Reply:
-    """A reply whose text and parsed object are known to come from the call."""
-    parsed = None if value.parsed is None else give(copy.copy(value.parsed), made.parsed)
-    found = dataclasses.replace(value, text=made.text, texts=tuple(_texts(value, made)), parsed=parsed)
-    return found.offering(value.tools)
-
-
-def _texts(value: Reply, made: Any) -> list[Any]:
-    texts = made.texts
-    return [texts[at] for at in range(len(value.texts))]
+    """A reply whose texts and parsed object are known to come from the call."""
+    texts = tuple(made.texts[at] for at in range(len(value.texts)))
+    parsed = None if value.parsed is None else handed(made.parsed)
+    return dataclasses.replace(value, text=made.text, texts=texts, parsed=parsed).offering(value.tools)
