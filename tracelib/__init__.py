@@ -48,6 +48,7 @@ _PUBLIC = {
     "define_feedback": "tracelib.feedback.rules",
     "file": "tracelib.llm.media",
     "flush": "tracelib.store.store",
+    "gather": "tracelib.programs.together",
     "getattr": "tracelib.graph.operators:get_attribute",
     "image": "tracelib.llm.media",
     "init": "tracelib.store.store",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from tracelib.programs.program import complex as complex
     from tracelib.programs.program import lm as lm
     from tracelib.programs.program import simple as simple
+    from tracelib.programs.together import gather as gather
     from tracelib.programs.tool import tool as tool
     from tracelib.store.store import PostgresStore as PostgresStore
     from tracelib.store.store import SQLiteStore as SQLiteStore
