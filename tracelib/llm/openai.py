@@ -7,7 +7,7 @@ that both of its majors serve.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
@@ -19,12 +19,14 @@ from tracelib.llm.clients import Clients, Endpoint, host_of
 from tracelib.llm.cost import Prices
 from tracelib.llm.exchange import Dialect, Exchange
 from tracelib.llm.guard import AsyncPieces, Pieces, Question
+from tracelib.llm.limits import Limits, limiter_of
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
 from tracelib.llm.responses import Responses
 from tracelib.llm.retry import RetryPolicy
+from tracelib.llm.turns import Turns
 
-__all__ = ["OpenAIModel", "RetryPolicy"]
+__all__ = ["Limits", "OpenAIModel", "RetryPolicy"]
 
 DIALECTS: dict[str, Dialect] = {"chat": Chat(), "responses": Responses()}
 """What the parameter `api` may be; without it, chat completions are spoken."""
@@ -35,8 +37,9 @@ class OpenAIModel(Model):
 
     What is not passed is read from OPENAI_BASE_URL and OPENAI_API_KEY at the first question, where a
     NoModelError says what is missing. `timeout` is in seconds for one attempt; `retry` says how often
-    another is made. `prices` and `defaults` are as in Model. `api="responses"` among the defaults, or with
-    a question, speaks the Responses API instead of chat completions.
+    another is made, `limits` how much is asked at once and per minute. `prices` and `defaults` are as in
+    Model. `api="responses"` among the defaults, or with a question, speaks the Responses API instead of
+    chat completions.
     """
 
     _of_this_process = ("_clients", "_lock")
@@ -49,12 +52,14 @@ class OpenAIModel(Model):
         api_key: str | None = None,
         timeout: float | None = None,
         retry: RetryPolicy | None = None,
+        limits: Limits | None = None,
         prices: Prices | None = None,
         **defaults: Any,
     ) -> None:
         super().__init__(name, prices=prices, **defaults)
         dialect_of(defaults)
         self.retry = retry or RetryPolicy()
+        self.limits = limits
         self._given = (base_url, api_key, timeout)
 
     @property
@@ -73,41 +78,48 @@ class OpenAIModel(Model):
 
     def answer(self, question: Question) -> Reply:
         exchange, client = self._exchange(question), self._reached().sync()
-        with exchange.failures():
-            sent: Any = Retrying(**exchange.retrying)(exchange.create(client), **exchange.arguments())
-        return exchange.read(sent)
+        with exchange.failures(), self._turns(exchange) as turns:
+            sent: Any = Retrying(**exchange.retrying)(
+                turns.send, exchange.create(client), exchange.arguments()
+            )
+            return turns.settled(exchange.read(sent))
 
     async def aanswer(self, question: Question) -> Reply:
         exchange, client = self._exchange(question), await self._reached().on_this_loop()
         with exchange.failures():
-            sent: Any = await AsyncRetrying(**exchange.retrying)(
-                _awaited, exchange.create(client), exchange.arguments()
-            )
-        return exchange.read(sent)
+            async with self._turns(exchange) as turns:
+                sent: Any = await AsyncRetrying(**exchange.retrying)(
+                    turns.asend, exchange.create(client), exchange.arguments()
+                )
+                return turns.settled(exchange.read(sent))
 
     def pieces(self, question: Question) -> Pieces:
         exchange, client = self._exchange(question), self._reached().sync()
-        with exchange.failures():
-            stream: Any = Retrying(**exchange.retrying)(
-                exchange.opening(client), **exchange.arguments(stream=True)
-            )
-        with stream, exchange.cuts():
-            for chunk in stream:
-                yield from exchange.hear(chunk)
-        yield exchange.gathered(stream)
+        with self._turns(exchange) as turns:
+            with exchange.failures():
+                stream: Any = Retrying(**exchange.retrying)(
+                    turns.send, exchange.opening(client), exchange.arguments(stream=True)
+                )
+            with stream, exchange.cuts():
+                for chunk in stream:
+                    yield from exchange.hear(chunk)
+            reply = turns.settled(exchange.gathered(stream))
+        yield reply
 
     async def apieces(self, question: Question) -> AsyncPieces:
         exchange, client = self._exchange(question), await self._reached().on_this_loop()
-        with exchange.failures():
-            stream: Any = await AsyncRetrying(**exchange.retrying)(
-                _awaited, exchange.opening(client), exchange.arguments(stream=True)
-            )
-        async with stream:
-            with exchange.cuts():
-                async for chunk in stream:
-                    for piece in exchange.hear(chunk):
-                        yield piece
-        yield exchange.gathered(stream)
+        async with self._turns(exchange) as turns:
+            with exchange.failures():
+                stream: Any = await AsyncRetrying(**exchange.retrying)(
+                    turns.asend, exchange.opening(client), exchange.arguments(stream=True)
+                )
+            async with stream:
+                with exchange.cuts():
+                    async for chunk in stream:
+                        for piece in exchange.hear(chunk):
+                            yield piece
+            reply = turns.settled(exchange.gathered(stream))
+        yield reply
 
     def close(self) -> None:
         if self._clients is not None:
@@ -126,7 +138,12 @@ class OpenAIModel(Model):
         with self._lock:
             if self._clients is None or self._clients.process != os.getpid():
                 self._clients = Clients(Endpoint.found(*self._given))
+                if self.limits is not None:
+                    limiter_of(self._clients.endpoint.host, self.name).set(self.limits)
             return self._clients
+
+    def _turns(self, exchange: Exchange) -> Turns:
+        return Turns(limiter_of(self.endpoint.host, exchange.body["model"]), exchange.body)
 
     def _exchange(self, question: Question) -> Exchange:
         endpoint, dialect = self.endpoint, dialect_of(question.params)
@@ -139,8 +156,3 @@ def dialect_of(params: Mapping[str, Any]) -> Dialect:
     if wanted not in DIALECTS:
         raise ModelError(f"api={wanted!r} is not known: say one of {', '.join(map(repr, DIALECTS))}")
     return DIALECTS[wanted]
-
-
-async def _awaited(create: Callable[..., Awaitable[Any]], arguments: dict[str, Any]) -> Any:
-    """tenacity awaits only what `async def` made; the SDK's `create` is a plain function of an awaitable."""
-    return await create(**arguments)

@@ -1,0 +1,249 @@
+"""Who may send now: one limiter for all that ask one model at one host, threads and tasks alike.
+
+It has no thread of its own: whoever is first in line waits for his moment himself, then rings for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from tracelib.errors import ModelError
+from tracelib.llm.allowance import Flow, Remainder, standing
+
+KINDS = ("requests", "tokens")
+"""What endpoints count, by the names in their headers."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model may be asked: requests under way at once, requests and tokens in a minute.
+
+    None is no limit. They hold for all models of that name at that host in this process. Requests are spread
+    evenly over the minute, so that no stretch of it has more than its share. Raises ModelError for a number
+    below 1.
+    """
+
+    concurrency: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in vars(self).items():
+            if limit is not None and not 1 <= limit < math.inf:
+                raise ModelError(f"{name} is {limit!r}: give a number of at least 1, or None for no limit")
+
+
+class Ticket:
+    """A place in the line: a thread's or a task's, which wakes when it is rung for or its time has come."""
+
+    def __init__(self, tokens: float) -> None:
+        self.tokens = tokens
+        self._bell: threading.Event | None = None
+        self._task_bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        if self._bell is not None:
+            self._bell.set()
+        if self._task_bell is not None:
+            loop, bell = self._task_bell
+            # A closed loop has no task left that could wait.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(bell.set)
+
+    def in_thread(self) -> None:
+        """A thread holds it."""
+        self._bell = threading.Event()
+
+    def in_task(self) -> None:
+        """A task of the running loop holds it."""
+        self._task_bell = asyncio.get_running_loop(), asyncio.Event()
+
+    def wait(self, longest: float) -> None:
+        """Wait at most that many seconds."""
+        assert self._bell is not None
+        self._bell.wait(None if math.isinf(longest) else longest)
+        self._bell.clear()
+
+    async def await_(self, longest: float) -> None:
+        """`wait`, for a task."""
+        assert self._task_bell is not None
+        bell = self._task_bell[1]
+        try:
+            async with asyncio.timeout(None if math.isinf(longest) else longest):
+                await bell.wait()
+        except TimeoutError:
+            return  # its time has come
+        bell.clear()
+
+
+@dataclass(eq=False)
+class Turn:
+    """Leave to send one request, to be given back by `Limiter.end`."""
+
+    tokens: float
+    begun: float
+
+
+class Limiter:
+    """Turns for the requests to one model at one host, first come first served.
+
+    A turn is given when the user's limits, what the endpoint's last headers leave, and the number that may
+    be under way allow it. That number is halved by an answer 429 and grows by one for as many good answers
+    as it has. Answers to requests that were under way at a halving do not halve again.
+    """
+
+    def __init__(self) -> None:
+        # Collecting a dropped task gives up its place, and that may happen while this very thread is in here.
+        self._lock = threading.RLock()
+        self._line: deque[Ticket] = deque()
+        self._told = {kind: Remainder() for kind in KINDS}
+        self._flows: dict[str, Flow] = {}
+        self._limits = Limits()
+        self._window = math.inf
+        self._halved_at = self._held_until = -math.inf
+        self._under_way = self._tokens_under_way = 0.0
+
+    def set(self, limits: Limits) -> None:
+        """These limits from now on; those set before end."""
+        with self._lock:
+            if limits != self._limits:
+                self._limits = limits
+                per_minute = {"requests": limits.requests_per_minute, "tokens": limits.tokens_per_minute}
+                self._flows = {
+                    kind: Flow(rate, 1.0 if kind == "requests" else max(1.0, rate / 60))
+                    for kind, rate in per_minute.items()
+                    if rate is not None
+                }
+            self._ring()
+
+    def take(self, tokens: float) -> Turn:
+        """A turn for a request of about so many tokens; waits for it. End it, whatever happens."""
+        turn = self._at_once(tokens)
+        if turn is not None:
+            return turn
+        ticket = Ticket(tokens)
+        ticket.in_thread()
+        self._join(ticket)
+        try:
+            while isinstance(wait := self._try(ticket), float):
+                ticket.wait(wait)
+        except BaseException:  # an interrupt: whoever is behind must not wait for one who left
+            self._leave(ticket)
+            raise
+        return wait
+
+    async def atake(self, tokens: float) -> Turn:
+        """`take`, for a task."""
+        turn = self._at_once(tokens)
+        if turn is not None:
+            return turn
+        ticket = Ticket(tokens)
+        ticket.in_task()
+        self._join(ticket)
+        try:
+            while isinstance(wait := self._try(ticket), float):
+                await ticket.await_(wait)
+        except BaseException:  # cancelled: whoever is behind must not wait for one who left
+            self._leave(ticket)
+            raise
+        return wait
+
+    def hear(self, headers: Mapping[str, str]) -> None:
+        """What an answer's headers say is left; the turn of that answer is still open."""
+        said = [(kind, told) for kind in KINDS if (told := standing(headers, kind)) is not None]
+        if not said:
+            return
+        with self._lock:
+            now, others = monotonic(), max(0.0, self._under_way - 1)
+            share = others / self._under_way if self._under_way else 0.0
+            for kind, told in said:
+                under_way = others if kind == "requests" else self._tokens_under_way * share
+                self._told[kind].hear(told, under_way, now)
+            self._ring()
+
+    def crowded(self, turn: Turn, hold: float | None) -> None:
+        """The turn's answer was 429; for `hold` seconds, if the endpoint asks for that, nothing is sent."""
+        with self._lock:
+            now = monotonic()
+            if turn.begun > self._halved_at:
+                self._window = max(1.0, min(self._window, self._under_way) / 2)
+                self._halved_at = now
+            self._held_until = max(self._held_until, now + (hold or 0.0))
+
+    def end(self, turn: Turn, used: float | None = None, good: bool = False) -> None:
+        """The turn is over; `used` are the tokens it came to, `good` when its answer was no failure."""
+        with self._lock:
+            self._under_way -= 1
+            self._tokens_under_way -= turn.tokens
+            if used is not None and "tokens" in self._flows:
+                self._flows["tokens"].correct(turn.tokens - used)
+            if good:
+                self._window += 1 / self._window
+            self._ring()
+
+    def _at_once(self, tokens: float) -> Turn | None:
+        with self._lock:
+            return None if self._line or self._wait(tokens, now := monotonic()) > 0 else self._go(tokens, now)
+
+    def _join(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._line.append(ticket)
+
+    def _try(self, ticket: Ticket) -> Turn | float:
+        """A turn, or seconds to wait before asking again."""
+        with self._lock:
+            if self._line[0] is not ticket:
+                return math.inf
+            now = monotonic()
+            wait = self._wait(ticket.tokens, now)
+            if wait > 0:
+                return wait
+            self._line.popleft()
+            self._ring()
+            return self._go(ticket.tokens, now)
+
+    def _leave(self, ticket: Ticket) -> None:
+        with self._lock:
+            if ticket in self._line:
+                self._line.remove(ticket)
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._line:
+            self._line[0].ring()
+
+    def _wait(self, tokens: float, now: float) -> float:
+        idle = self._under_way == 0
+        if self._under_way + 1 > min(max(1.0, self._window), self._limits.concurrency or math.inf):
+            return math.inf
+        waits = [self._held_until - now]
+        for kind, amount in zip(KINDS, (1.0, tokens), strict=True):
+            waits.append(self._told[kind].wait(amount, now, idle))
+            if kind in self._flows:
+                waits.append(self._flows[kind].wait(amount, now))
+        return max(0.0, *waits)
+
+    def _go(self, tokens: float, now: float) -> Turn:
+        for kind, amount in zip(KINDS, (1.0, tokens), strict=True):
+            self._told[kind].take(amount, now)
+            if kind in self._flows:
+                self._flows[kind].take(amount, now)
+        self._under_way += 1
+        self._tokens_under_way += tokens
+        return Turn(tokens, now)
+
+
+_LIMITERS: dict[tuple[int, str, str], Limiter] = {}
+
+
+def limiter_of(host: str, model: str) -> Limiter:
+    """The one limiter of this process for a model at a host; a forked process has its own."""
+    return _LIMITERS.setdefault((os.getpid(), host, model), Limiter())
