@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import openai
 
 from tracelib.errors import NoModelError
+from tracelib.llm.keys import kept_key
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -33,23 +34,19 @@ class Endpoint:
 
     @classmethod
     def found(cls, base_url: str | None, api_key: str | None, timeout: float | None) -> Endpoint:
-        """The arguments, and what they leave open from OPENAI_BASE_URL and OPENAI_API_KEY.
+        """The arguments, and what they leave open from OPENAI_BASE_URL, OPENAI_API_KEY and the kept keys.
 
         A server named by a base_url may want no key; OpenAI itself does. Raises NoModelError when
-        neither is known, or the address is none.
+        neither is known, or the address is none, and ModelError for kept keys that others can read.
         """
         url = base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
-        key = api_key or os.environ.get("OPENAI_API_KEY", "").strip()
+        _check_address(url or OPENAI_URL)
+        key = api_key or os.environ.get("OPENAI_API_KEY", "").strip() or kept_key(host_of(url or OPENAI_URL))
         if not url and not key:
             raise NoModelError(
                 "there is no key and no server to ask: set OPENAI_API_KEY for OpenAI, or OPENAI_BASE_URL "
                 "for any OpenAI-compatible server (such as http://localhost:11434/v1), "
-                "or pass api_key= or base_url="
-            )
-        parts = urlsplit(url or OPENAI_URL)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NoModelError(
-                f"the base_url {url!r} is no http address: write it as http://localhost:11434/v1"
+                "pass api_key= or base_url=, or keep a key by `tracelib keys set`"
             )
         return cls(url or OPENAI_URL, key or NO_KEY, timeout)
 
@@ -68,6 +65,12 @@ class Endpoint:
         """What the SDK's clients are made of; retries are ours."""
         patience = {} if self.timeout is None else {"timeout": self.timeout}
         return {"base_url": self.base_url, "api_key": self.api_key, "max_retries": 0, **patience}
+
+
+def _check_address(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise NoModelError(f"the base_url {url!r} is no http address: write it as http://localhost:11434/v1")
 
 
 def host_of(url: str) -> str:
