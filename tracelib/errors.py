@@ -13,6 +13,8 @@ TraceError
     NoModelError          no model was named
     MessageError          what was given is not a message (also TypeError)
     ScriptEnded           a scripted model has no reply left
+    CassetteError         a cassette cannot be read or written
+      CassetteMiss        it holds no reply to what was asked; shows the difference
     InvalidReply          a reply that is not what was asked for; quotes it
     ModelCallError        the endpoint failed: status, code, request_id, attempts
       RateLimited         429 that outlasted the retries
@@ -34,6 +36,7 @@ TraceWarning (UserWarning)
   SearchStoppedWarning    the search for nodes in an argument stopped at its limit
   UnreachedWarning        feedback reached no parameter
   ShadowedWarning         a node's own attribute hides one of its value
+  CacheWarning            a reply could not be kept, or a kept one not be read; the model is asked
   StoreWarning            the store is in trouble, or of a newer version; nothing recorded is lost by it
 """
 
@@ -108,6 +111,18 @@ class MessageError(ModelError, TypeError):
 
 class ScriptEnded(ModelError):  # noqa: N818 - what happened, not what it is called
     """A scripted model was asked more often than its script has replies."""
+
+
+class CassetteError(ModelError):
+    """A cassette cannot be read or written."""
+
+
+class CassetteMiss(CassetteError):  # noqa: N818
+    """A cassette holds no reply to a question; `difference` shows how it differs from the nearest it holds."""
+
+    def __init__(self, message: str, difference: str = "") -> None:
+        super().__init__(message)
+        self.difference = difference
 
 
 class InvalidReply(ModelError):  # noqa: N818 - the seed's vocabulary: a reply, and what it is
@@ -227,6 +242,10 @@ class UnreachedWarning(TraceWarning):
 
 class ShadowedWarning(TraceWarning):
     """A node's own attribute hides an attribute of its value."""
+
+
+class CacheWarning(TraceWarning):
+    """A reply could not be kept, or a kept one could not be read and is asked for again."""
 
 
 class StoreWarning(TraceWarning):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tracelib.errors import ModelError
 from tracelib.llm.completion import read_usage
 from tracelib.llm.cost import Price
-from tracelib.llm.model import Reply, Usage
+from tracelib.llm.known import SOURCE, known_cost
+from tracelib.llm.model import CallableModel, Reply, Usage
 from tracelib.testing import ScriptedModel
 
 CHAT = {
@@ -91,3 +95,79 @@ def test_a_cost_that_came_with_the_reply_stands():
 def test_a_price_of_another_shape_is_refused_in_words(price):
     with pytest.raises(ModelError, match=r"the price of 'asked' is .*dollars per million tokens"):
         cost({"asked": price})
+
+
+def asked_of(provider, model="gpt-4o-mini", usage=None, **given):
+    """A reply as it comes from a provider, with no price of the user's."""
+    reply = Reply("x", usage or read_usage(CHAT), model=model, provider=provider, **given)
+    return CallableModel(lambda messages: reply).ask("x")
+
+
+def test_a_known_model_of_a_known_provider_has_a_price_by_the_list():
+    reply = asked_of("openai")
+    # gpt-4o-mini: 0.15 and 0.60 a million, 0.075 for cached tokens; reasoning tokens are among the 50.
+    assert reply.cost == pytest.approx((60 * 0.15 + 40 * 0.075 + 50 * 0.6) / 1e6, rel=0.2)
+    assert reply.cost_source == SOURCE
+    assert SOURCE.startswith("genai-prices 0.")
+
+
+def test_cached_tokens_cost_less_and_reasoning_tokens_are_not_paid_twice():
+    plain = Usage(1000, 500, 1500)
+    dollars, _ = known_cost(plain, "gpt-4o-mini", "openai")
+    assert dollars == pytest.approx((1000 * 0.15 + 500 * 0.6) / 1e6)
+    assert known_cost(Usage(1000, 500, 1500, 0, 0, 400), "gpt-4o-mini", "openai")[0] == dollars
+    cached, _ = known_cost(Usage(1000, 500, 1500, 600), "gpt-4o-mini", "openai")
+    assert cached == pytest.approx((400 * 0.15 + 600 * 0.075 + 500 * 0.6) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "no-such-model"),
+        ("example.com", "gpt-4o-mini"),
+        ("127.0.0.1:8000", "gpt-4o-mini"),
+        ("localhost:11434", "gpt-4o-mini"),
+        ("callable", "gpt-4o-mini"),
+    ],
+)
+def test_an_unknown_model_or_host_has_no_price_and_none_is_guessed(provider, model):
+    reply = asked_of(provider, model)
+    assert (reply.cost, reply.cost_source) == (None, None)
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(10), Usage(completion_tokens=10), Usage(10, 5, 15, 400)])
+def test_unknown_or_impossible_counts_have_no_price_by_the_list(usage):
+    assert known_cost(usage, "gpt-4o-mini", "openai") == (None, None)
+
+
+def test_a_reply_says_whose_price_it_was():
+    assert ScriptedModel([REPLY], "m", prices={"m": Price(1, 1)}).ask("x").cost_source == "prices="
+    assert asked_of("openai", cost=0.5).cost_source == "the endpoint"
+    assert ScriptedModel([Reply("x")], "m", prices={"m": Price(1, 1)}).ask("x").cost_source is None
+
+
+def test_a_users_price_goes_before_the_list():
+    reply = Reply("x", read_usage(CHAT), model="gpt-4o-mini", provider="openai")
+    priced = CallableModel(lambda messages: reply, prices={"gpt-4o-mini": Price(1, 1)}).ask("x")
+    assert priced.cost == pytest.approx(150 / 1e6)
+
+
+def test_without_the_extra_a_price_is_unknown():
+    program = """
+import sys
+sys.modules["genai_prices"] = None
+from tracelib.llm.model import CallableModel, Reply, Usage
+reply = CallableModel(lambda messages: Reply("x", Usage(1, 1, 2), model="gpt-4o", provider="openai")).ask("x")
+assert reply.cost is None, reply
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_list_is_not_loaded_where_no_price_is_looked_for():
+    program = """
+import sys
+from tracelib.testing import ScriptedModel
+ScriptedModel(["x"]).ask("x")
+assert "genai_prices" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 import tracelib as trace
-from tracelib.errors import ModelError
+from tracelib.errors import BadRequest, ModelError, ModelUnavailable
 from tracelib.llm.guard import guarded
 from tracelib.llm.model import CallableModel, Model, Reply, Usage
+from tracelib.llm.openai import OpenAIModel, RetryPolicy
 from tracelib.store.store import Store
+from tracelib.testing import Fails, LoopbackServer
 
 USED = Usage(prompt_tokens=10, completion_tokens=4, cached_tokens=2, reasoning_tokens=1)
 
@@ -104,6 +106,38 @@ def test_several_questions_of_a_call_add_up(store: Store) -> None:
     call = kept(store, "thrice")
     assert numbers(call) == (40, 16, 8, 4, 4, 1.0)
     assert call.request["messages"][0]["content"] == "last"
+
+
+def test_a_call_whose_endpoint_failed_tells_how_often_it_was_asked(store: Store) -> None:
+    with LoopbackServer(otherwise=Fails(503)) as server:
+        policy = RetryPolicy(attempts=3, base=0)
+        model = OpenAIModel("tiny", base_url=server.base_url, retry=policy)
+
+        @trace.lm(model=model)
+        def failing(text: str) -> str:
+            return text
+
+        with model, pytest.raises(ModelUnavailable):
+            failing("why")
+        call = kept(store, "failing")
+        assert (call.attempts, len(server.requests)) == (3, 3)
+        assert (call.tokens_in, call.cost) == (None, None)
+
+
+def test_a_failure_that_was_caught_counts_among_the_attempts(store: Store) -> None:
+    with LoopbackServer([Fails(404), Fails(503)]) as server:
+        model = OpenAIModel("tiny", base_url=server.base_url, retry=RetryPolicy(base=0))
+
+        @trace.bundle
+        def insisting(text: str) -> str:
+            try:
+                return model.ask(text).text
+            except BadRequest:
+                return model.ask(text).text
+
+        with model:
+            assert insisting("why") == "ok"
+        assert kept(store, "insisting").attempts == 3
 
 
 def test_a_number_that_one_reply_does_not_tell_is_not_known(store: Store) -> None:

@@ -1,14 +1,28 @@
-"""What a reply costs, by the user's own table of prices; an unknown price gives None, never 0."""
+"""What a reply costs and whose price that is; an unknown price gives None, never 0."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from tracelib.errors import ModelError
-from tracelib.llm.reply import Usage
+from tracelib.late import resolver
+from tracelib.llm.reply import Reply, Usage
+
+if TYPE_CHECKING:
+    from tracelib.llm.guard import Question
 
 MILLION = 1_000_000
+
+# Bound late: the list of known prices takes half a second to load, and comes with an extra.
+LATE = {"known_cost": "tracelib.llm.known:known_cost"}
+_late = resolver(LATE)
+
+GIVEN, TABLE = "the endpoint", "prices="
+"""Sources of a price, beside the list of known ones."""
 
 
 @dataclass(frozen=True)
@@ -55,3 +69,40 @@ def as_price(name: str, price: Price | Mapping[str, float]) -> Price:
             f"the price of {name!r} is {price!r}: say dollars per million tokens, "
             "as {'input': 0.15, 'output': 0.6} (and 'cached', 'cache_write' if they differ)"
         ) from error
+
+
+def cost_of(reply: Reply, question: Question, table: Mapping[str, Price]) -> tuple[float | None, str | None]:
+    """Dollars, and where their price is from; None where nobody knows, never 0.
+
+    The price of the model that answered goes before that of the one asked.
+    """
+    if reply.cost is not None:
+        return reply.cost, reply.cost_source or GIVEN
+    price = table.get(reply.model) or question.price
+    if price is not None:
+        dollars = price.of(reply.usage)
+        return dollars, None if dollars is None else TABLE
+    return _known(reply, question)
+
+
+def _known(reply: Reply, question: Question) -> tuple[float | None, str | None]:
+    provider = reply.provider or question.provider
+    if not _is_public(provider) or not _has_list():
+        return None, None
+    found: tuple[float | None, str | None] = _late("known_cost")(
+        reply.usage, reply.model or question.model, provider
+    )
+    return found
+
+
+def _is_public(provider: str) -> bool:
+    """Whether it is OpenAI or a host of the public net, whose prices could be known."""
+    name, _, port = provider.partition(":")
+    return provider == "openai" or (
+        "." in name and not name.replace(".", "").isdigit() and port in ("", "443")
+    )
+
+
+@cache
+def _has_list() -> bool:
+    return importlib.util.find_spec("genai_prices") is not None

@@ -13,12 +13,19 @@ code serves `ask`, `aask` and streams:
     with guarded(counting):
         model.ask("Hello")
 
-Guards live in the context: threads of the user's own pools see them when the context is carried over.
+Guards live in the context: threads of the user's own pools see them when the context is carried over. A guard
+that every thread must pass, such as one that answers from a file, has a `Post` instead.
+
+A guard that must wait for another thread or task yields a Future; it is sent nothing for it. Whoever is
+asked in a thread that runs an event loop cannot wait there, and goes on with the Future not done.
 """
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,7 +42,8 @@ from tracelib.llm.reply import Reply
 class Question:
     """What is about to be asked: plain messages in chat shape, and parameters, the model's defaults included.
 
-    `price` is the user's price of this model, None when unknown.
+    `price` is the user's price of this model, None when unknown. `sample` tells apart askings of one
+    question whose replies are to differ; no endpoint sees it. `streamed` when the text is read in pieces.
     """
 
     model: str
@@ -43,9 +51,11 @@ class Question:
     messages: list[dict[str, Any]]
     params: Mapping[str, Any]
     price: Price | None = None
+    sample: int = 0
+    streamed: bool = False
 
 
-Steps = Generator[Question, Reply, Reply]
+Steps = Generator["Question | Future[Any]", Reply, Reply]
 Guard = Callable[[Question], Steps]
 
 _GUARDS: ContextVar[tuple[Guard, ...]] = ContextVar("tracelib_guards", default=())
@@ -61,7 +71,46 @@ def guarded(guard: Guard) -> Iterator[None]:
         _GUARDS.reset(token)
 
 
-class Road(Iterator[Question]):
+class Post:
+    """A place for one guard at a time, behind those of the context: the block's, or else the process's.
+
+    Threads that were begun without a context pass the guard that was set last.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._here: ContextVar[Guard | None] = ContextVar(f"tracelib_{name}", default=None)
+        self._everywhere: tuple[Guard, ...] = ()
+
+    def guards(self) -> tuple[Guard, ...]:
+        """The guard that stands here now, if any."""
+        here = self._here.get()
+        return (here,) if here is not None else self._everywhere[-1:]
+
+    def set(self, guard: Guard) -> None:
+        """From now on, everywhere in this process where no block says otherwise."""
+        self._everywhere = (*(one for one in self._everywhere if one is not guard), guard)
+
+    def end(self, guard: Guard) -> None:
+        """The guard stands here no more; the one set before it does again."""
+        self._everywhere = tuple(one for one in self._everywhere if one is not guard)
+
+    @contextmanager
+    def during(self, guard: Guard) -> Iterator[None]:
+        """For the block, and for threads that it begins."""
+        self.set(guard)
+        token = self._here.set(guard)
+        try:
+            yield
+        finally:
+            self._here.reset(token)
+            self.end(guard)
+
+
+CASSETTES, CACHES = Post("cassette"), Post("cache")
+"""A cassette hears what a cache answered too."""
+
+
+class Road(Iterator["Question | Future[Any]"]):
     """Steps walked by whoever does the asking: each question in turn, and after the last the `reply`.
 
     What the asker hears, or the error it meets inside `with road:`, goes into the step that waits for it.
@@ -71,15 +120,18 @@ class Road(Iterator[Question]):
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._resume: Callable[[], Question] = partial(next, steps)
+        self._resume: Callable[[], Question | Future[Any]] = partial(next, steps)
 
-    def __next__(self) -> Question:
+    def __next__(self) -> Question | Future[Any]:
         try:
             question = self._resume()
         except StopIteration as end:
             self.reply = _returned(end)
             raise StopIteration from None
-        self._resume = partial(self._steps.throw, ModelError("the model ended without a reply"))
+        if isinstance(question, Future):
+            self._resume = partial(next, self._steps)
+        else:
+            self._resume = partial(self._steps.throw, ModelError("the model ended without a reply"))
         return question
 
     def hear(self, reply: Reply) -> None:
@@ -99,7 +151,7 @@ class Road(Iterator[Question]):
 
 def passage(question: Question, ask: Guard) -> Steps:
     """The question goes through each guard of this context, outermost first, and `ask` is the last."""
-    return _through((*_GUARDS.get(), ask), question)
+    return _through((*_GUARDS.get(), *CASSETTES.guards(), *CACHES.guards(), ask), question)
 
 
 def _through(guards: tuple[Guard, ...], question: Question) -> Steps:
@@ -109,7 +161,10 @@ def _through(guards: tuple[Guard, ...], question: Question) -> Steps:
     road = Road(steps)
     for asked in road:
         with road:
-            road.hear((yield from _through(inner, asked)))
+            if isinstance(asked, Future):
+                yield asked
+            else:
+                road.hear((yield from _through(inner, asked)))
     return road.reply
 
 
@@ -118,7 +173,10 @@ def walk(steps: Steps, answer: Callable[[Question], Reply]) -> Reply:
     road = Road(steps)
     for question in road:
         with road:
-            road.hear(answer(question))
+            if isinstance(question, Future):
+                _wait(question)
+            else:
+                road.hear(answer(question))
     return road.reply
 
 
@@ -127,8 +185,19 @@ async def awalk(steps: Steps, answer: Callable[[Question], Awaitable[Reply]]) ->
     road = Road(steps)
     for question in road:
         with road:
-            road.hear(await answer(question))
+            if isinstance(question, Future):
+                await asyncio.wrap_future(question)
+            else:
+                road.hear(await answer(question))
     return road.reply
+
+
+def _wait(future: Future[Any]) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        future.result()
+    # else the task that is waited for may be one of this thread's loop, which must not stand still.
 
 
 Pieces = Generator[str | Reply, None, None]
@@ -138,10 +207,13 @@ AsyncPieces = AsyncGenerator[str | Reply, None]
 
 
 def walk_pieces(steps: Steps, answer: Callable[[Question], Pieces]) -> Pieces:
-    """`walk` for an answer that comes in pieces; a reply that a guard had kept is one piece."""
+    """`walk` for an answer that comes in pieces; a reply that a guard had kept comes word by word."""
     road, told = Road(steps), False
     for question in road:
         with road:
+            if isinstance(question, Future):
+                _wait(question)
+                continue
             for piece in answer(question):
                 if isinstance(piece, Reply):
                     road.hear(piece)
@@ -156,6 +228,9 @@ async def awalk_pieces(steps: Steps, answer: Callable[[Question], AsyncPieces]) 
     road, told = Road(steps), False
     for question in road:
         with road:
+            if isinstance(question, Future):
+                await asyncio.wrap_future(question)
+                continue
             async with aclosing(answer(question)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Reply):
@@ -168,8 +243,8 @@ async def awalk_pieces(steps: Steps, answer: Callable[[Question], AsyncPieces]) 
 
 
 def _ending(reply: Reply, told: bool) -> Iterator[str | Reply]:
-    if not told and reply.text:
-        yield reply.text
+    if not told:
+        yield from re.findall(r"\s*\S+(?:\s+\Z)?|\s+", reply.text)
     yield reply
 
 

@@ -11,10 +11,10 @@ from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, cast
 
-from tracelib.errors import InvalidReply, ModelError, NoModelError
+from tracelib.errors import InvalidReply, ModelCallError, ModelError, NoModelError
 from tracelib.late import resolver
 from tracelib.llm.completion import read_completion
-from tracelib.llm.cost import Price, Prices, as_prices
+from tracelib.llm.cost import Price, Prices, as_prices, cost_of
 from tracelib.llm.guard import (
     AsyncPieces,
     Pieces,
@@ -51,6 +51,7 @@ LATE = {
     "openai": "tracelib.llm.openai:OpenAIModel",
     "tell_question": "tracelib.programs.asking:tell_question",
     "tell_reply": "tracelib.programs.asking:tell_reply",
+    "tell_failure": "tracelib.programs.asking:tell_failure",
 }
 _late = resolver(LATE)
 
@@ -80,7 +81,8 @@ class Model:
         """The model's reply. `messages`: a text, a message, a dict in chat shape, or a list of these.
 
         `params` go to the endpoint as they are and win over the model's defaults. Raises a ModelError:
-        MessageError before anything is sent, ModelCallError when the endpoint fails.
+        MessageError before anything is sent, ModelCallError when the endpoint fails. `sample` goes nowhere:
+        it is a number that tells askings of one question apart for a cache or a cassette.
         """
         return walk(self._asking(messages, params), self.answer)
 
@@ -90,11 +92,11 @@ class Model:
 
     def stream(self, messages: Any, **params: Any) -> TextStream:
         """The text of the reply in pieces, as it comes; the stream's `reply` is whole at its end."""
-        return TextStream(walk_pieces(self._asking(messages, params), self.pieces))
+        return TextStream(walk_pieces(self._asking(messages, params, streamed=True), self.pieces))
 
     def astream(self, messages: Any, **params: Any) -> AsyncTextStream:
         """`stream`, to be read by `async for`."""
-        return AsyncTextStream(awalk_pieces(self._asking(messages, params), self.apieces))
+        return AsyncTextStream(awalk_pieces(self._asking(messages, params, streamed=True), self.apieces))
 
     def answer(self, question: Question) -> Reply:
         """Ask the model itself: no guard, no cost. What a subclass brings."""
@@ -127,25 +129,29 @@ class Model:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _asking(self, messages: Any, params: Mapping[str, Any]) -> Steps:
+    def _asking(self, messages: Any, params: Mapping[str, Any], streamed: bool = False) -> Steps:
         """The way of one question: every call of every model passes here."""
+        told = plain_params({**self.defaults, **params})
+        sample = told.pop("sample", 0)
         question = Question(
             model=self.name,
             provider=self.provider,
             messages=[message.to_dict() for message in as_messages(messages)],
-            params=plain_params({**self.defaults, **params}),
+            params=told,
             price=self.prices.get(self.name),
+            sample=sample,
+            streamed=streamed,
         )
         return _told(question, passage(question, self._asked))
 
     def _asked(self, question: Question) -> Steps:
         started = perf_counter()
         reply = yield question
-        price = self.prices.get(reply.model) or question.price
-        cost = price.of(reply.usage) if reply.cost is None and price else reply.cost
+        dollars, source = cost_of(reply, question, self.prices)
         return replace(
             reply,
-            cost=cost,
+            cost=dollars,
+            cost_source=source,
             model=reply.model or question.model,
             provider=reply.provider or question.provider,
             duration=perf_counter() - started,
@@ -218,7 +224,11 @@ class CallableModel(Model):
 def _told(question: Question, steps: Steps) -> Steps:
     """The steps, and whoever keeps records of the running call told of them."""
     _late("tell_question")(question)
-    reply = yield from steps
+    try:
+        reply = yield from steps
+    except ModelCallError as error:
+        _late("tell_failure")(error)
+        raise
     _late("tell_reply")(reply)
     return reply
 

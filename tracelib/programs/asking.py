@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from tracelib.errors import ModelCallError
 from tracelib.graph.tracing import annotate, annotated, ears
 from tracelib.llm.guard import Question
 from tracelib.llm.reply import Reply
@@ -29,6 +30,14 @@ def tell_question(question: Question) -> None:
         )
 
 
+def tell_failure(error: ModelCallError) -> None:
+    """Say how often the endpoint was asked in vain."""
+    with _adding:
+        known = annotated() if ears else None
+        if known is not None:
+            annotate(attempts=known.get("attempts", 0) + error.attempts)
+
+
 def tell_reply(reply: Reply) -> None:
     """Say what a reply used: a number that one reply of a call does not tell is not known of the call."""
     with _adding:
@@ -36,7 +45,7 @@ def tell_reply(reply: Reply) -> None:
         if known is None:
             return
         used = _used(reply)
-        first = {} if "attempts" in known else {"first_token_ns": _nano(reply.first_token)}
+        first = {} if "tokens_in" in known else {"first_token_ns": _nano(reply.first_token)}
         sums = {name: _sum(known.get(name, 0), number) for name, number in used.items()}
         annotate(model=reply.model or known.get("model"), provider=reply.provider or known.get("provider"))
         annotate(**sums, **first)
