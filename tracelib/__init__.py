@@ -60,6 +60,7 @@ _PUBLIC = {
     "node": "tracelib.graph.node",
     "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
+    "prompt": "tracelib.programs.template",
     "simple": "tracelib.programs.program",
     "stop_tracing": "tracelib.graph.tracing",
     "system": "tracelib.llm.message",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from tracelib.programs.program import complex as complex
     from tracelib.programs.program import lm as lm
     from tracelib.programs.program import simple as simple
+    from tracelib.programs.template import prompt as prompt
     from tracelib.programs.together import gather as gather
     from tracelib.programs.tool import tool as tool
     from tracelib.store.store import PostgresStore as PostgresStore
