@@ -44,6 +44,7 @@ _PUBLIC = {
     "audio": "tracelib.llm.media",
     "bind": "tracelib.graph.parameter",
     "bundle": "tracelib.graph.bundle",
+    "cache": "tracelib.llm.cache",
     "complex": "tracelib.programs.program",
     "define_feedback": "tracelib.feedback.rules",
     "file": "tracelib.llm.media",
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from tracelib.llm.media import audio as audio
     from tracelib.llm.media import file as file
     from tracelib.llm.media import image as image
+    from tracelib.llm.cache import cache as cache
     from tracelib.llm.message import Message as Message
     from tracelib.llm.message import assistant as assistant
     from tracelib.llm.message import system as system

@@ -13,7 +13,7 @@ from typing import Any
 
 from tenacity import AsyncRetrying, Retrying
 
-from tracelib.errors import ModelError
+from tracelib.errors import ModelError, NoModelError
 from tracelib.llm.chat import Chat
 from tracelib.llm.clients import Clients, Endpoint, host_of
 from tracelib.llm.cost import Prices
@@ -70,7 +70,11 @@ class OpenAIModel(Model):
     @property
     def provider(self) -> str:  # type: ignore[override]
         """`openai`, or the host of a compatible server."""
-        return "openai" if self.endpoint.is_openai else self.endpoint.host
+        try:
+            endpoint = self.endpoint
+        except NoModelError:
+            return "openai"  # whose it would be with a key: a kept reply needs none
+        return "openai" if endpoint.is_openai else endpoint.host
 
     def __repr__(self) -> str:
         given = self._given[0] or (self._clients.endpoint.base_url if self._clients else "")
