@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,10 @@ _REFUSALS = (
     ValueError,
 )
 """What a record raises that cannot be written, now or later: of a newer tracelib, or out of all bounds."""
+
+
+Write = Callable[[Connection, Segment, Sequence[Record]], int]
+"""Writes records of a segment into the database, and says how many no table takes."""
 
 
 @dataclass
@@ -91,13 +95,19 @@ class Drain:
         return drained
 
     def _some(self, segment: Segment, drained: Drained) -> bool:
-        """Move one transaction's worth; False when there is no more for now."""
+        """Move one transaction's worth, record by record if not all at once; False when there is no more."""
+        try:
+            return self._moved(segment, drained, self._at_once)
+        except _REFUSALS:
+            return self._moved(segment, drained, self._one_by_one)
+
+    def _moved(self, segment: Segment, drained: Drained, write: Write) -> bool:
         try:
             with self.database.writing() as connection:
                 in_turn(self.database, connection)
                 start = _position(connection, segment.name)
                 batch = segment.read(start, AT_ONCE)
-                refused = self._write(connection, segment, batch.records) if batch.records else 0
+                refused = write(connection, segment, batch.records) if batch.records else 0
                 if batch.damaged:
                     _keep(segment)
                 reach("drain written")
@@ -121,28 +131,26 @@ class Drain:
             connection.execute(delete(schema.position).where(schema.position.c.segment == segment.name))
         return False
 
-    def _write(self, connection: Connection, segment: Segment, records: Sequence[Record]) -> int:
-        """Write the records, all at once if possible; how many no table takes, which are set aside."""
-        try:
-            self._try(connection, records)
-            return 0
-        except _REFUSALS:
-            refused = 0
+    def _at_once(self, connection: Connection, segment: Segment, records: Sequence[Record]) -> int:
+        """Write the records; when a table does not take one, the transaction is over.
+
+        A savepoint for them all would cost a sixth of the way into the database.
+        """
+        Batch(connection, self.blobs, self._registry).write(records)
+        return 0
+
+    def _one_by_one(self, connection: Connection, segment: Segment, records: Sequence[Record]) -> int:
+        """Write each record that a table takes, and set the others aside; how many these are."""
+        refused = 0
         for record in records:
             try:
-                self._try(connection, [record])
+                with connection.begin_nested():
+                    Batch(connection, self.blobs, self._registry).write([record])
             except _REFUSALS:
+                self._registry.clear()
                 self._set_aside(segment, record)
                 refused += 1
         return refused
-
-    def _try(self, connection: Connection, records: Sequence[Record]) -> None:
-        try:
-            with connection.begin_nested():
-                Batch(connection, self.blobs, self._registry).write(records)
-        except BaseException:
-            self._registry.clear()
-            raise
 
     def _set_aside(self, segment: Segment, record: Record) -> None:
         """One record that cannot be written must not hold up all that come after it, nor be lost."""
