@@ -10,7 +10,10 @@ from tracelib.errors import InvalidReply
 from tracelib.late import resolver
 from tracelib.llm.message import Message, assistant
 
-LATE = {"call_tools": "tracelib.programs.tool:call_tools"}
+LATE = {
+    "acall_tools": "tracelib.programs.tool:acall_tools",
+    "call_tools": "tracelib.programs.tool:call_tools",
+}
 late = resolver(LATE)
 """Calling tools is recorded, by a room above this one."""
 
@@ -118,6 +121,11 @@ class Reply:
     def call_tools(self, parallel: bool = False, **options: Any) -> list[Message]:
         """Call the tools that the model wants called, in its order; their results as messages for it."""
         found: list[Message] = late("call_tools")(self, parallel, **options)
+        return found
+
+    async def acall_tools(self, parallel: bool = False, **options: Any) -> list[Message]:
+        """`call_tools`, to be awaited; a tool that is not async runs in a thread."""
+        found: list[Message] = await late("acall_tools")(self, parallel, **options)
         return found
 
     def parse(self, schema: type[T]) -> T:

@@ -94,7 +94,7 @@ def _placed(call: Any) -> Callable[[], Awaitable[Any]]:
     """What runs the call later, at the place in the call tree that is here and now."""
     if not inspect.isawaitable(call):
         carried = wrap(call)
-        return lambda: _in_thread(carried)
+        return lambda: in_thread(carried)
     outer = here.get()
     place = OFF if outer is OFF else branch(outer)
 
@@ -105,7 +105,7 @@ def _placed(call: Any) -> Callable[[], Awaitable[Any]]:
     return run
 
 
-async def _in_thread(call: Callable[[], Any]) -> Any:
+async def in_thread(call: Callable[[], Any]) -> Any:
     """What a function gives, run in a thread; cancelled, it still waits for the thread to end."""
     running = asyncio.ensure_future(asyncio.to_thread(call))
     try:

@@ -1,43 +1,220 @@
-"""Tools: functions that a language model may call, with a schema made from their signature."""
+"""Tools: functions that a language model may call, with a schema made from their signature.
+
+What a model's call gives goes back to it as a message, whatever happened: it can mend a wrong argument.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 
+from tracelib.errors import ExecutionError, GraphError, InvalidReply
 from tracelib.graph.bundle import Bundle
+from tracelib.graph.given import giver
+from tracelib.graph.node import Node, is_node, record
+from tracelib.graph.operator import Operator
+from tracelib.graph.streams import run_coroutine, runner_of
+from tracelib.graph.tracing import wrap
+from tracelib.llm.message import Message
+from tracelib.llm.portal import Portal
+from tracelib.llm.reply import Reply, ToolCall
+from tracelib.programs.handing import handed
+from tracelib.programs.offer import Offer, filled
+from tracelib.programs.together import gather, in_thread
+
+ARGUMENT = Operator("argument", None, "An argument that a model's reply gave to a tool.", ("reply",))
+AS_JSON = Operator("as_json", None, "A tool's result as JSON text.", ("result",))
+COMPLAINT = Operator("complaint", None, "What a model is told of a tool call that failed.", ("cause",))
+
+ERRORS = ("tell", "raise")
+
+_json: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any, config={"ser_json_bytes": "base64"})
 
 
 class Tool(Bundle[Any, Any]):
     """A recorded function with a `schema` in the shape that chat completions take."""
 
-    __slots__ = ()
+    __slots__ = ("_offer",)
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        super().__init__(fn)
+    def __init__(self, fn: Callable[..., Any], **options: Any) -> None:
+        super().__init__(fn, **options)
+        self._offer: Offer | None = None
         self.op.kind = "tool"
+        Offer(self.fn, self.op).check()
+
+    @property
+    def offer(self) -> Offer:
+        """What a model is told of it, and the reader of its arguments."""
+        if self._offer is None:
+            self._offer = Offer(self.fn, self.op)
+        return self._offer
 
     @property
     def schema(self) -> dict[str, Any]:
         """Name, description and parameters, from the function's signature, docstring and pydantic fields."""
-        described = {"description": inspect.getdoc(self.fn) or ""}
-        return {
-            "type": "function",
-            "function": {"name": self.name, **described, "parameters": _parameters(self.fn)},
-        }
+        return self.offer.schema
+
+    def entrance(self, recorded: Callable[..., Any]) -> Callable[..., Any]:
+        """A default that is a pydantic Field stands for the Field's default, in calls from Python too."""
+        fill = filled(self.offer, self.fn)
+        if fill is None:
+            return recorded
+
+        @functools.wraps(recorded)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = fill(args, kwargs)
+            return recorded(*args, **kwargs)
+
+        return called
 
 
-def tool(fn: Any = None) -> Any:
-    """Let a language model call a function: `@tool` or `@tool()`; its calls are recorded."""
-    return Tool if fn is None else Tool(fn)
+def tool(
+    fn: Any = None, *, name: str | None = None, description: str | None = None, capture: str | None = None
+) -> Any:
+    """Let a language model call a function: `@tool`, `@tool(name="...")` or `tool(function)`.
+
+    Functions and methods, sync and async. Its calls are recorded, from Python and from a model; a model's
+    arguments are checked by pydantic first. The options are those of `bundle`. Raises GraphError for a
+    function that takes *args, since a model gives arguments by name.
+    """
+    options: dict[str, Any] = {"name": name, "description": description, "capture": capture}
+    return (lambda function: Tool(function, **options)) if fn is None else Tool(fn, **options)
 
 
-@functools.lru_cache(maxsize=512)
-def _parameters(fn: Callable[..., Any]) -> dict[str, Any]:
-    checked: Any = pydantic.validate_call(fn)
-    arguments = pydantic.TypeAdapter(checked).json_schema()
-    return {key: value for key, value in arguments.items() if key != "additionalProperties"}
+def call_tools(
+    reply: Any, parallel: bool = False, *, tools: Iterable[Any] = (), errors: str = "tell"
+) -> list[Message]:
+    """Call the tools that a reply wants called; their results as messages for the model, in its order.
+
+    The tools are those that were offered, or `tools`. With `parallel` they run in threads at once. Each
+    call is recorded, made from the reply, and is the origin of its message; a result that is no text
+    becomes JSON. A tool that is unknown, arguments that are no JSON or do not fit, and an exception become
+    a message that tells the model what was wrong. With errors="raise" the first three are an InvalidReply,
+    and the exception is raised.
+    """
+    calls = [functools.partial(_call_now, one) for one in _wanted(reply, tools, errors)]
+    if parallel and len(calls) > 1:
+        found: list[Message] = gather(*calls)
+        return found
+    return [call() for call in calls]
+
+
+async def acall_tools(
+    reply: Any, parallel: bool = False, *, tools: Iterable[Any] = (), errors: str = "tell"
+) -> list[Message]:
+    """`call_tools`, to be awaited; a tool that is not async runs in a thread, so that the loop goes on."""
+    wanted = _wanted(reply, tools, errors)
+    if parallel and len(wanted) > 1:
+        found: list[Message] = await gather(*(_call_later(one) for one in wanted))
+        return found
+    return [await _call_later(one) for one in wanted]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One call that a model wants: the tool by its name, if there is one, and the node of the reply."""
+
+    call: ToolCall
+    tools: Mapping[str, Any]
+    source: Node[Any] | None
+    tell: bool
+
+    @property
+    def tool(self) -> Any:
+        """The tool. Raises InvalidReply when none of that name was offered."""
+        found = self.tools.get(self.call.name)
+        if found is None:
+            known = ", ".join(self.tools) or "none"
+            raise InvalidReply(f"there is no tool {self.call.name!r}; the tools are: {known}", self.call.name)
+        return found
+
+    def begin(self) -> Any:
+        """What the tool gives for the arguments: its node, or a coroutine of one."""
+        given = self.tool.offer.read(self.call.arguments)
+        if self.source is not None:
+            given = {name: record(value, (self.source,), ARGUMENT) for name, value in given.items()}
+        args, kwargs = self.tool.offer.in_order(given)
+        return self.tool(*args, **kwargs)
+
+    def message(self, content: Any) -> Message:
+        """The message that answers the call."""
+        return Message("tool", content, {"tool_call_id": self.call.id})
+
+    def answered(self, made: Any) -> Message:
+        """What the tool gave, as a message."""
+        value = made._data if is_node(made) else made
+        if isinstance(value, str):
+            return self.message(made)
+        text = _json.dump_json(value, fallback=str).decode()
+        return self.message(record(text, (made,), AS_JSON) if is_node(made) else text)
+
+    def refused(self, error: Exception) -> Message:
+        """What went wrong, as a message; where that is not wanted, the error is raised."""
+        if not self.tell:
+            raise error
+        cause = error.__cause__ if isinstance(error, ExecutionError) else None
+        said = error if cause is None else cause
+        words = str(error) if type(error) is InvalidReply else f"{type(said).__name__}: {said}"
+        made = getattr(error, "exception_node", None) or self.source
+        text = f"Error: {words}"
+        return self.message(text if made is None else record(text, (made,), COMPLAINT))
+
+
+def _call_now(wanted: Wanted) -> Message:
+    try:
+        made = wanted.begin()
+        return wanted.answered(_run(made) if inspect.iscoroutine(made) else made)
+    except Exception as error:  # whatever a tool raises is for the model to hear
+        return wanted.refused(error)
+
+
+async def _call_later(wanted: Wanted) -> Message:
+    try:
+        made = wanted.begin() if _is_async(wanted.tool) else await in_thread(wrap(wanted.begin))
+        return wanted.answered(await made if inspect.iscoroutine(made) else made)
+    except Exception as error:  # whatever a tool raises is for the model to hear
+        return wanted.refused(error)
+
+
+def _is_async(one: Any) -> bool:
+    return runner_of(one.fn) is run_coroutine
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of an async tool, for a caller who cannot await: it runs on a loop in another thread."""
+    with closing(Portal()) as portal:
+        return portal.run(coroutine)
+
+
+def _wanted(reply: Any, tools: Iterable[Any], errors: str) -> list[Wanted]:
+    if errors not in ERRORS:
+        raise GraphError(f"errors is one of {', '.join(ERRORS)}, not {errors!r}")
+    reply = handed(reply)
+    if not isinstance(reply, Reply):
+        raise GraphError(f"{type(reply).__name__} {reply!r} is no Reply, and calls no tools")
+    known = named(tools) or {name: as_tool(one) for name, one in reply.tools.items()}
+    return [Wanted(call, known, giver(reply), errors == "tell") for call in reply.tool_calls]
+
+
+def named(tools: Iterable[Any]) -> dict[str, Any]:
+    """The tools by the names that a model knows them by."""
+    found = map(as_tool, tools)
+    return {one.offer.name: one for one in found}
+
+
+def as_tool(one: Any) -> Any:
+    """A tool, a method that is one, or a function made one. Raises GraphError for what cannot be called."""
+    if isinstance(getattr(one, "__func__", one), Tool):
+        return one
+    if callable(one):
+        return Tool(one)
+    raise GraphError(
+        f"{one!r} was offered without a function, so it cannot be called: offer a function with @trace.tool, "
+        "or pass it as tools=[...]"
+    )
