@@ -62,6 +62,9 @@ _PUBLIC = {
     "origin": "tracelib.graph.origin",
     "pass_on": "tracelib.feedback.rules",
     "prompt": "tracelib.programs.template",
+    "record": "tracelib.llm.cassette",
+    "register_model": "tracelib.llm.registry",
+    "replay": "tracelib.llm.cassette",
     "simple": "tracelib.programs.program",
     "stop_tracing": "tracelib.graph.tracing",
     "system": "tracelib.llm.message",
@@ -104,16 +107,19 @@ if TYPE_CHECKING:
     from tracelib.graph.tracing import listening as listening
     from tracelib.graph.tracing import stop_tracing as stop_tracing
     from tracelib.graph.tracing import wrap as wrap
+    from tracelib.llm.cache import cache as cache
+    from tracelib.llm.cassette import record as record
+    from tracelib.llm.cassette import replay as replay
     from tracelib.llm.media import audio as audio
     from tracelib.llm.media import file as file
     from tracelib.llm.media import image as image
-    from tracelib.llm.cache import cache as cache
     from tracelib.llm.message import Message as Message
     from tracelib.llm.message import assistant as assistant
     from tracelib.llm.message import system as system
     from tracelib.llm.message import user as user
     from tracelib.llm.model import Model as Model
     from tracelib.llm.model import Reply as Reply
+    from tracelib.llm.registry import register_model as register_model
     from tracelib.programs.program import complex as complex
     from tracelib.programs.program import lm as lm
     from tracelib.programs.program import simple as simple

@@ -233,6 +233,16 @@ def test_a_schema_given_as_a_dict_is_sent(given, format, server, model):
     assert sent(server)["text"] == {"format": format}
 
 
+def test_images_that_were_made_are_addresses(server, model):
+    made = {"type": "image_generation_call", "id": "ig_0", "status": "completed", "result": "AA=="}
+    webp = {**made, "output_format": "webp"}
+    failed = {**made, "status": "failed", "result": None}
+    server.then(Garbled(json.dumps({"status": "completed", "output": [made, webp, failed]})))
+    reply = model.ask("Draw.", tools=[{"type": "image_generation"}])
+    assert reply.images == ("data:image/png;base64,AA==", "data:image/webp;base64,AA==")
+    assert reply.text == ""
+
+
 async def test_a_refusal_is_the_text_and_marked(ask, server, model):
     server.then(Says(refusal="I would rather not."))
     reply = await ask(model, "x")

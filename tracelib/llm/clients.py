@@ -14,11 +14,9 @@ from weakref import WeakKeyDictionary
 import openai
 
 from tracelib.errors import NoModelError
-from tracelib.llm.keys import kept_key
+from tracelib.llm.keys import NO_KEY, kept_key
 
 OPENAI_URL = "https://api.openai.com/v1"
-NO_KEY = "none"
-"""What servers that want no key are sent: the SDK does not go without one."""
 
 
 @dataclass(frozen=True)

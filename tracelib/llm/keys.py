@@ -18,6 +18,8 @@ OPENAI_HOST = "api.openai.com"
 FILE = "keys.json"
 FOLDERS = {"win32": ("AppData", "Roaming"), "darwin": ("Library", "Application Support")}
 """Where a system keeps the settings of a user, in his home."""
+NO_KEY = "none"
+"""What servers that want no key are sent: the SDK does not go without one."""
 OTHERS = 0o077
 """The rights of everybody but the owner."""
 SHOWN = 4

@@ -49,6 +49,8 @@ __all__ = [
 # second of work that a program without an OpenAI model never pays; who keeps records lives in a higher room.
 LATE = {
     "openai": "tracelib.llm.openai:OpenAIModel",
+    "client": "tracelib.llm.lent:ClientModel",
+    "named": "tracelib.llm.registry:named_model",
     "tell_question": "tracelib.programs.asking:tell_question",
     "tell_reply": "tracelib.programs.asking:tell_reply",
     "tell_failure": "tracelib.programs.asking:tell_failure",
@@ -234,7 +236,7 @@ def _told(question: Question, steps: Steps) -> Steps:
 
 
 def as_model(source: Any = None) -> Model:
-    """The model meant by `source`: a Model, the name of one (OpenAI or compatible), or a callable.
+    """The model meant by `source`: a Model, a callable, or a name: registered, of a profile, or OpenAI's.
 
     None means `default_model()`. Raises NoModelError for anything else.
     """
@@ -244,7 +246,7 @@ def as_model(source: Any = None) -> Model:
     if isinstance(source, Model):
         return source
     if isinstance(source, str) and source.strip():
-        return cast(Model, _late("openai")(source.strip()))
+        return cast(Model, _late("named")(source.strip()))
     if callable(source) and not isinstance(source, type):
         return CallableModel(source)
     raise NoModelError(
@@ -260,7 +262,7 @@ def with_client(client: Any, name: Any = None) -> Model:
     named = name.name if isinstance(name, Model) else name or os.environ.get("TRACELIB_MODEL", "").strip()
     if not isinstance(named, str) or not named:
         raise NoModelError("a client was given and no model: say model='gpt-4o-mini', or set TRACELIB_MODEL")
-    return cast(Model, _late("openai")(named, client=client))
+    return cast(Model, _late("client")(named, client))
 
 
 def is_configured() -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from tenacity import AsyncRetrying, Retrying
 
@@ -42,7 +42,7 @@ class OpenAIModel(Model):
     chat completions.
     """
 
-    _of_this_process = ("_clients", "_lock")
+    _of_this_process: ClassVar[tuple[str, ...]] = ("_clients", "_lock")
 
     def __init__(
         self,

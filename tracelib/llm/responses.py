@@ -60,6 +60,7 @@ def read_response(answer: Any) -> Reply:
         finish_reason="tool_calls" if calls and finish == "stop" else finish,
         refusal=refusal,
         tool_calls=calls,
+        images=tuple(image for item in output if (image := _image(item))),
         raw=answer,
     )
 
@@ -86,6 +87,12 @@ def _tool_call(item: Any) -> ToolCall:
         name=field_of(item, "name") or "",
         arguments=field_of(item, "arguments") or "",
     )
+
+
+def _image(item: Any) -> str:
+    """The data: URL of an image that was made, empty for any other item."""
+    data = field_of(item, "result") if field_of(item, "type") == "image_generation_call" else None
+    return f"data:image/{field_of(item, 'output_format') or 'png'};base64,{data}" if data else ""
 
 
 class ResponseGathering:
