@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import threading
 import warnings
@@ -189,6 +190,28 @@ def test_init_as_a_block_ends_recording_with_it(store: Store) -> None:
     double(2)
     assert len(calls(store)) == 1
     assert recording.active() is None
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        ({"a": 1, "b": "x"}, lambda d: d.update(a=True)),
+        ({"a": 1, "b": "x"}, lambda d: d.update(b="y")),
+        ({"a": 1, "b": "x"}, lambda d: d.update(b=[1])),
+        ({"a": 1, "b": "x"}, lambda d: d.update(a=d.pop("a"))),
+        ([1, 2, 3], lambda items: items.reverse()),
+        ({1, 2, 3}, lambda items: items.add(4)),
+    ],
+)
+def test_every_change_of_a_few_plain_members_is_noticed(store: Store, before: Any, change: Any) -> None:
+    spoil = trace.bundle(lambda given: change(given), name="spoil")
+    look = trace.bundle(lambda given: len(given), name="look")
+    given = copy.copy(before)
+    with store:
+        look(given)  # which warns of nothing
+        with pytest.warns(MutationWarning, match="given"):
+            spoil(given)
+    assert [call.inputs for call in store.calls(values=True)] == [{"given": before}] * 2
 
 
 def test_an_argument_that_the_body_changed_is_kept_as_it_was_and_told(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,13 @@ is noticed. Empty where nothing keeps records."""
 
 
 class Written(bytes):
-    """A container as it was before the body ran, written down as a record keeps it."""
+    """A container as it was before the body ran, written down as a record keeps it.
+
+    Where all its members are values that cannot change, `members` are these: who finds the same ones
+    after the body ran need not write it down again.
+    """
+
+    members: tuple[Any, ...] | None = None
 
 
 Watch = list[tuple[str, Any, Any, bool]] | None
@@ -96,12 +103,30 @@ def fingerprint(value: Any) -> Any:
 def _before(value: Any) -> Any:
     """A container as it is before the body runs: written down where records are kept, else in short."""
     if exact and _kind(value).__len__(value) <= WRITTEN_DOWN:
-        return Written(exact[0](value))
+        members = _members(value)
+        made = Written(exact[0](value))
+        if members is not None and ATOMS.issuperset(map(type, members)):
+            made.members = members
+        return made
     return fingerprint(value)
+
+
+def _members(value: Any) -> tuple[Any, ...] | None:
+    """What is in a container, in its order; each look is one call into C, as in `fingerprint`."""
+    if type(value) is dict:
+        return (*value.keys(), *value.values())
+    return tuple(value) if type(value) in (list, set) else None
+
+
+def _same(members: tuple[Any, ...], now: tuple[Any, ...] | None) -> bool:
+    return now is not None and len(members) == len(now) and all(map(operator.is_, members, now))
 
 
 def _after(value: Any, before: Any) -> Any:
     """The same again, to be compared."""
+    members = before.members if type(before) is Written else None
+    if members is not None and _same(members, _members(value)):
+        return before
     return exact[0](value) if type(before) is Written and exact else fingerprint(value)
 
 
