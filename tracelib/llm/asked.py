@@ -41,6 +41,16 @@ def canonical(told: Any) -> str:
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def as_text(value: Any, indent: int | None = None) -> str:
+    """JSON values to be written to a file: readable, but for halves of characters, which UTF-8 has not."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
 def cleaned(value: Any, name: str = "") -> Any:
     """JSON values with a mark in the place of each secret."""
     if isinstance(value, str):

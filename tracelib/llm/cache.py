@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import Any
 
 from tracelib.errors import CacheWarning
-from tracelib.llm.asked import asked, canonical, cleaned, key_of
+from tracelib.llm.asked import as_text, asked, canonical, cleaned, key_of
 from tracelib.llm.guard import CACHES, Question, Steps
 from tracelib.llm.reply import Reply, Usage
 
@@ -142,7 +142,7 @@ class Cache:
             "digest": _digest(asking.key, told),
         }
         try:
-            write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+            write_whole(path, as_text(kept, indent=1) + "\n")
         except (OSError, ValueError, TypeError) as error:
             # A reply that was paid for is not lost for want of a place to keep it.
             _warn(f"a reply could not be kept in {path}, so the next to ask pays again: {error!r}")

@@ -1,0 +1,77 @@
+"""How one question differs from another, for people: short texts word by word, long ones line by line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SHORT = 300
+"""Characters up to which two texts of one line are compared by words."""
+
+NOTHING = "(nothing)"
+
+
+def difference(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """What differs, field by field; `-` is what was recorded and `+` what is asked now."""
+    before, after = dict(_fields(recorded)), dict(_fields(asked))
+    names = list(dict.fromkeys([*before, *after]))
+    changed = [name for name in names if before.get(name) != after.get(name)]
+    return "\n".join(_changed(name, before.get(name), after.get(name)) for name in changed)
+
+
+def nearest(asked: str, recorded: list[str]) -> int:
+    """Which of the recorded texts is most like the asked one; the first of several."""
+    match = difflib.SequenceMatcher(None, autojunk=False)
+    match.set_seq2(asked)
+    likeness = []
+    for text in recorded:
+        match.set_seq1(text)
+        likeness.append(match.quick_ratio())
+    return likeness.index(max(likeness))
+
+
+def _fields(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "model", told["model"]
+    for nth, message in enumerate(told["messages"], 1):
+        for key, value in message.items():
+            yield f"message {nth}, {key}", _text(value)
+    for key, value in told.get("params", {}).items():
+        yield key, _text(value)
+    if "sample" in told:
+        yield "sample", _text(told["sample"])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def _changed(name: str, before: str | None, after: str | None) -> str:
+    if before is not None and after is not None and _is_short(before) and _is_short(after):
+        return f"{name}: {_by_words(before, after)}"
+    old, new = ([] if text is None else text.split("\n") for text in (before, after))
+    lines = list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
+    return "\n".join([f"{name}:", *(f"  {line}" for line in lines)])
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= SHORT and "\n" not in text
+
+
+def _by_words(before: str, after: str) -> str:
+    """One text with what was taken away as `[-...-]` and what was added as `{+...+}`.
+
+    >>> _by_words("Say hello in French.", "Say hello in German.")
+    'Say hello in [-French-]{+German+}.'
+    """
+    old, new = (re.findall(r"\w+|\s+|[^\w\s]", text) for text in (before, after))
+    told = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        gone, come = "".join(old[a:b]), "".join(new[c:d])
+        if kind == "equal":
+            told.append(gone)
+        else:
+            told.append((f"[-{gone}-]" if gone else "") + (f"{{+{come}+}}" if come else ""))
+    return "".join(told)
