@@ -63,9 +63,7 @@ _PUBLIC = {
     "pass_on": "tracelib.feedback.rules",
     "prompt": "tracelib.programs.template",
     "record": "tracelib.llm.cassette",
-    "record": "tracelib.llm.cassette",
     "register_model": "tracelib.llm.registry",
-    "replay": "tracelib.llm.cassette",
     "replay": "tracelib.llm.cassette",
     "simple": "tracelib.programs.program",
     "stop_tracing": "tracelib.graph.tracing",
@@ -115,8 +113,6 @@ if TYPE_CHECKING:
     from tracelib.llm.media import audio as audio
     from tracelib.llm.media import file as file
     from tracelib.llm.media import image as image
-    from tracelib.llm.cassette import record as record
-    from tracelib.llm.cassette import replay as replay
     from tracelib.llm.message import Message as Message
     from tracelib.llm.message import assistant as assistant
     from tracelib.llm.message import system as system
