@@ -84,7 +84,8 @@ class Result:
     """What `fit` gives back. The program has the best values already, if it `improved`.
 
     `best` and `seed` are values by path. `test` is None without a test split, or when the budget did not
-    cover it (then a note says so). `stopped` says why the search ended before its strategy did.
+    cover it (then a note says so). `stopped` says why the search ended before its strategy did. `programs`
+    says whose the parameters are, as "module:qualname" by path, where that is known.
     """
 
     best: Mapping[str, Any]
@@ -98,6 +99,7 @@ class Result:
     stopped: str = ""
     notes: tuple[str, ...] = ()
     journal: str | None = None
+    programs: Mapping[str, str] = field(default_factory=dict)
     updates: tuple[Update, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -127,6 +129,7 @@ class Result:
             "stopped": self.stopped,
             "notes": list(self.notes),
             "journal": self.journal,
+            "programs": dict(self.programs),
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -181,6 +184,7 @@ def result_of(
     notes: tuple[str, ...] = (),
     journal: str | None = None,
     updates: tuple[Update, ...] = (),
+    programs: Mapping[str, str] | None = None,
 ) -> Result:
     """The result of a run."""
     return Result(
@@ -195,6 +199,7 @@ def result_of(
         stopped=outcome.stopped,
         notes=(*outcome.notes, *notes),
         journal=journal,
+        programs=dict(programs or {}),
         updates=updates,
     )
 

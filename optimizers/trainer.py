@@ -202,7 +202,8 @@ class _Session:
         """Apply the winner, and tell what happened."""
         updates = self.subject.apply(outcome.seed, outcome.winner, self.by, outcome.score)
         path = None if self.journal.path is None else str(self.journal.path)
-        return result_of(outcome, (*self.plan.notes, *self._notes(outcome)), path, updates)
+        programs = {name: p.program for name, p in self.subject.parameters.items() if p.program}
+        return result_of(outcome, (*self.plan.notes, *self._notes(outcome)), path, updates, programs)
 
     def _notes(self, outcome: Outcome) -> list[str]:
         flattered = "there is no validation split: candidates were judged on train, which flatters them"

@@ -149,6 +149,7 @@ def test_threads_async_and_processes_give_the_same_result():
     def comparable(result):
         told = result.to_json()
         told["spent"].pop("seconds")
+        assert set(told.pop("programs")) == {"slope", "offset"}  # of Line, and of AsyncLine
         return told
 
     expected = comparable(searched(executor=1).fit(TRAIN, VALIDATION, TEST))

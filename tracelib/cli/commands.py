@@ -10,6 +10,7 @@ from tracelib.late import resolver
 
 LINES = {
     "alias": "Let a name such as production point to a version, or list such names.",
+    "apply": "Put what was learned into your own source.",
     "calls": "List calls, newest first; a filter expression selects.",
     "checkout": "Write a program's parameters, as they were, to a file that load() reads.",
     "comment": "Say something about a call, version or run.",
@@ -31,6 +32,7 @@ LINES = {
 
 TABLE = {
     "alias": "tracelib.cli.aliases:alias",
+    "apply": "tracelib.cli.apply:apply",
     "calls": "tracelib.cli.calls:calls",
     "checkout": "tracelib.cli.checkout:checkout",
     "comment": "tracelib.cli.marks:comment",

@@ -75,6 +75,7 @@ class Prompt(Bundle[Any, Any]):
                 description=f"The template of {self.op.name}, a {self.role} prompt.",
                 constraint=self._rule,
             )
+            self._template._program = self.op.key  # until a Module says that it is its own
         return self._template
 
     def parameters(self) -> list[Any]:
