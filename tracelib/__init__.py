@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Call": "tracelib.graph.call",
     "ConstraintError": "tracelib.errors",
+    "Conversation": "tracelib.programs.agent",
     "ExceptionNode": "tracelib.graph.node",
     "ExecutionError": "tracelib.errors",
     "Feedback": "tracelib.feedback.feedback",
@@ -38,7 +39,9 @@ _PUBLIC = {
     "Store": "tracelib.store.store",
     "Text": "tracelib.graph.node",
     "TraceError": "tracelib.errors",
+    "TurnLimitReached": "tracelib.errors",
     "Update": "tracelib.graph.tracing",
+    "agent_loop": "tracelib.programs.agent",
     "annotate": "tracelib.graph.tracing",
     "assistant": "tracelib.llm.message",
     "audio": "tracelib.llm.media",
@@ -81,6 +84,7 @@ if TYPE_CHECKING:
     from tracelib.errors import ConstraintError as ConstraintError
     from tracelib.errors import ExecutionError as ExecutionError
     from tracelib.errors import TraceError as TraceError
+    from tracelib.errors import TurnLimitReached as TurnLimitReached
     from tracelib.feedback.feedback import Feedback as Feedback
     from tracelib.feedback.feedback import Remark as Remark
     from tracelib.feedback.report import Report as Report
@@ -120,6 +124,8 @@ if TYPE_CHECKING:
     from tracelib.llm.model import Model as Model
     from tracelib.llm.model import Reply as Reply
     from tracelib.llm.registry import register_model as register_model
+    from tracelib.programs.agent import Conversation as Conversation
+    from tracelib.programs.agent import agent_loop as agent_loop
     from tracelib.programs.program import complex as complex
     from tracelib.programs.program import lm as lm
     from tracelib.programs.program import simple as simple

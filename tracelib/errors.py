@@ -15,6 +15,7 @@ TraceError
     ScriptEnded           a scripted model has no reply left
     CassetteError         a cassette cannot be read or written
       CassetteMiss        it holds no reply to what was asked; shows the difference
+    TurnLimitReached      an agent still calls tools after its last turn; holds the conversation
     InvalidReply          a reply that is not what was asked for; quotes it
     ModelCallError        the endpoint failed: status, code, request_id, attempts
       RateLimited         429 that outlasted the retries
@@ -131,6 +132,14 @@ class InvalidReply(ModelError):  # noqa: N818 - the seed's vocabulary: a reply, 
     def __init__(self, message: str, reply: str = "") -> None:
         super().__init__(message)
         self.reply = reply
+
+
+class TurnLimitReached(ModelError):  # noqa: N818 - what happened
+    """An agent still called tools after its last turn; `conversation` holds all that was said."""
+
+    def __init__(self, message: str, conversation: Any = None) -> None:
+        super().__init__(message)
+        self.conversation = conversation
 
 
 class ModelCallError(ModelError):
