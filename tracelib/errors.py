@@ -127,11 +127,18 @@ class CassetteMiss(CassetteError):  # noqa: N818
 
 
 class InvalidReply(ModelError):  # noqa: N818 - the seed's vocabulary: a reply, and what it is
-    """A model's reply is not what was asked for; `reply` holds it whole."""
+    """A model's reply is not what was asked for; `reply` holds it whole.
 
-    def __init__(self, message: str, reply: str = "") -> None:
+    `request_id` is the endpoint's for that reply, `attempts` how often it was asked in all.
+    """
+
+    def __init__(
+        self, message: str, reply: str = "", *, request_id: str | None = None, attempts: int = 1
+    ) -> None:
         super().__init__(message)
         self.reply = reply
+        self.request_id = request_id
+        self.attempts = attempts
 
 
 class TurnLimitReached(ModelError):  # noqa: N818 - what happened

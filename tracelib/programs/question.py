@@ -108,10 +108,10 @@ class Question:
         if self.tools and reply.tool_calls:
             return self.result(reply)
         try:
-            return self.result(reply, self._parsed(reply))
+            return self.result(reply, self._parsed(reply, reply.attempts))
         except InvalidReply as error:
-            reply = yield from self._formatted(assistant(reply.text), user(_correction(error)))
-            return self.result(reply, self._parsed(reply))
+            again = yield from self._formatted(assistant(reply.text), user(_correction(error)))
+            return self.result(again, self._parsed(again, reply.attempts + again.attempts))
 
     def result(self, reply: Reply, parsed: list[Any] | None = None) -> Any:
         """What the caller gets of the reply; `parsed` are the objects that its texts are."""
@@ -149,19 +149,21 @@ class Question:
         schema = {"name": self.kind.__name__, "schema": self.kind.model_json_schema()}
         return {**self.params, "response_format": {"type": way, way: schema}}
 
-    def _parsed(self, reply: Reply) -> list[Any]:
+    def _parsed(self, reply: Reply, attempts: int) -> list[Any]:
         """The objects that the texts are; InvalidReply says why one is none."""
+        told: dict[str, Any] = {"request_id": reply.request_id, "attempts": attempts}
         if reply.refusal:
-            raise InvalidReply(f"the model refused: {reply.refusal}", reply.text)
+            raise InvalidReply(f"the model refused: {reply.refusal}", reply.text, **told)
         cut = ", it was cut off at max_tokens" if reply.finish_reason == "length" else ""
-        return [self._object(text, cut) for text in reply.texts]
+        return [self._object(text, cut, told) for text in reply.texts]
 
-    def _object(self, text: str, cut: str) -> Any:
+    def _object(self, text: str, cut: str, told: Mapping[str, Any]) -> Any:
         tagged = ANSWER.search(text)
         try:
             return self.kind.model_validate_json((tagged[1] if tagged else text).strip())
         except pydantic.ValidationError as error:
-            raise InvalidReply(f"the reply is no {self.kind.__name__}{cut}: {_said(error)}", text) from error
+            words = f"the reply is no {self.kind.__name__}{cut}: {_said(error)}"
+            raise InvalidReply(words, text, **told) from error
 
 
 def _said(error: pydantic.ValidationError) -> str:
