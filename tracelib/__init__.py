@@ -42,6 +42,7 @@ _PUBLIC = {
     "TurnLimitReached": "tracelib.errors",
     "Update": "tracelib.graph.tracing",
     "agent_loop": "tracelib.programs.agent",
+    "aembed": "tracelib.programs.embed",
     "annotate": "tracelib.graph.tracing",
     "assistant": "tracelib.llm.message",
     "audio": "tracelib.llm.media",
@@ -50,6 +51,7 @@ _PUBLIC = {
     "cache": "tracelib.llm.cache",
     "complex": "tracelib.programs.program",
     "define_feedback": "tracelib.feedback.rules",
+    "embed": "tracelib.programs.embed",
     "file": "tracelib.llm.media",
     "flush": "tracelib.store.store",
     "gather": "tracelib.programs.together",
@@ -126,6 +128,8 @@ if TYPE_CHECKING:
     from tracelib.llm.registry import register_model as register_model
     from tracelib.programs.agent import Conversation as Conversation
     from tracelib.programs.agent import agent_loop as agent_loop
+    from tracelib.programs.embed import aembed as aembed
+    from tracelib.programs.embed import embed as embed
     from tracelib.programs.program import complex as complex
     from tracelib.programs.program import lm as lm
     from tracelib.programs.program import simple as simple

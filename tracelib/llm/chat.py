@@ -21,6 +21,7 @@ class Chat:
 
     words = "messages"
     streaming = {"stream": True, "stream_options": {"include_usage": True}}
+    keeps = True
     expected = "chat completion with a choice"
 
     def resource(self, client: Any) -> Any:

@@ -44,15 +44,17 @@ class Gathering(Protocol):
 class Dialect(Protocol):
     """One API of an endpoint: where it is, what it is sent, and how its answers are read.
 
-    `words` is the parameter that holds what was said, `streaming` what asks for a stream, and `expected`
-    what a good answer is called. `failure` is the code and message of an answer that only says that
-    there is none, else None.
+    `words` is the parameter that holds what was said, `streaming` what asks for a stream, `keeps` whether
+    OpenAI keeps answers unless told, and `expected` what a good answer is called. `failure` is the code
+    and message of an answer that only says that there is none, else None.
     """
 
     @property
     def words(self) -> str: ...
     @property
     def streaming(self) -> Mapping[str, Any]: ...
+    @property
+    def keeps(self) -> bool: ...
     @property
     def expected(self) -> str: ...
     def resource(self, client: Any) -> Any: ...
@@ -194,7 +196,7 @@ def body_of(question: Question, dialect: Dialect, private: bool) -> dict[str, An
     """The body of the request. Raises ModelError for `stream`, which has a method of its own."""
     if "stream" in question.params:
         raise ModelError("stream is no parameter of a question: call model.stream(...) or model.astream(...)")
-    kept = {"store": False} if private else {}
+    kept = {"store": False} if private and dialect.keeps else {}
     return {**kept, **dialect.body(question), **question.params.get("extra_body", {})}
 
 

@@ -17,6 +17,7 @@ from tracelib.errors import ModelError, NoModelError
 from tracelib.llm.chat import Chat
 from tracelib.llm.clients import Clients, Endpoint, host_of
 from tracelib.llm.cost import Prices
+from tracelib.llm.embedding import Embeddings
 from tracelib.llm.exchange import Dialect, Exchange
 from tracelib.llm.guard import AsyncPieces, Pieces, Question
 from tracelib.llm.limits import Limits, limiter_of
@@ -28,7 +29,7 @@ from tracelib.llm.turns import Turns
 
 __all__ = ["Limits", "OpenAIModel", "RetryPolicy"]
 
-DIALECTS: dict[str, Dialect] = {"chat": Chat(), "responses": Responses()}
+DIALECTS: dict[str, Dialect] = {"chat": Chat(), "responses": Responses(), "embeddings": Embeddings()}
 """What the parameter `api` may be; without it, chat completions are spoken."""
 
 
@@ -147,7 +148,8 @@ class OpenAIModel(Model):
             return self._clients
 
     def _turns(self, exchange: Exchange) -> Turns:
-        return Turns(limiter_of(self.endpoint.host, exchange.body["model"]), exchange.body)
+        limiter = limiter_of(self.endpoint.host, exchange.body["model"])
+        return Turns(limiter, exchange.body, self.retry.seconds)
 
     def _exchange(self, question: Question) -> Exchange:
         endpoint, dialect = self.endpoint, dialect_of(question.params)

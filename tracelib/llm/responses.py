@@ -23,6 +23,7 @@ class Responses:
 
     words = "input"
     streaming = {"stream": True}
+    keeps = True
     expected = "response with an output"
 
     def resource(self, client: Any) -> Any:
