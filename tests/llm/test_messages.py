@@ -102,6 +102,26 @@ def test_a_program_that_is_given_a_conversation_has_the_calls_behind_it_as_paren
     assert model.questions[-1][1] == {"role": "assistant", "content": "first"}
 
 
+def test_a_reply_is_the_assistants_message_of_a_conversation():
+    chat = trace.lm(model=ScriptedModel(["first", "second"]), raw=True)(lambda messages: messages)
+    reply = chat("Hi")
+    (message,) = as_messages(reply)
+    assert message.to_dict() == {"role": "assistant", "content": "first"}
+    assert trace.origin(message).ids == trace.origin(reply).ids
+    again = chat([user("Hi"), reply, "And?"])
+    assert trace.origin(reply).ids <= {
+        found.call.id for found in trace.Graph.behind(again.text).nodes if found.call
+    }
+    assert trace.origin(answer([reply]).parents).ids == trace.origin(reply).ids
+
+
+def test_a_recorded_reply_is_the_assistants_message_and_keeps_its_origin():
+    reply = trace.bundle(lambda: trace.Reply("first"), name="ask")()
+    (message,) = as_messages(reply)
+    assert message.to_dict() == {"role": "assistant", "content": "first"}
+    assert trace.origin(message).ids == {reply.call.id}
+
+
 def test_the_body_of_a_call_sees_messages_with_plain_content():
     kinds = []
     trace.bundle(lambda messages: kinds.append(type(messages[0].content)), name="look")([user(greet("Ann"))])

@@ -380,6 +380,18 @@ async def test_awaited_in_parallel_they_run_at_once() -> None:
         assert said(await reply.acall_tools(parallel=True)) == ["0", "1", "2"]
 
 
+async def test_a_sync_program_on_a_loop_calls_an_async_tool_too() -> None:
+    for parallel in (False, True):
+        reply = wants(("slowly", {"text": "a"}), ("slowly", {"text": "b"}))
+        messages = reply.call_tools(parallel)
+        assert said(messages) == ["A", "B"]
+        assert [trace.origin(message).calls[0].op.name for message in messages] == ["slowly", "slowly"]
+
+
+def test_a_tool_of_the_endpoints_own_may_be_offered_beside() -> None:
+    assert said(wants(("add", {"a": 1, "b": 2}), tools=[add, {"type": "web_search"}]).call_tools()) == ["3"]
+
+
 async def test_an_async_method_is_awaited_on_the_callers_loop() -> None:
     class Clock:
         @trace.tool
@@ -413,7 +425,7 @@ def test_a_recorded_reply_calls_its_tools() -> None:
     [
         (lambda: "text", {}, "str 'text' is no Reply"),
         (lambda: wants(), {"errors": "no"}, "errors is one of tell, raise"),
-        (lambda: wants(("x", {}), tools=[add.schema]), {}, "was offered without a function"),
+        (lambda: wants(("add", {}), tools=[add.schema]), {}, "was offered without a function"),
     ],
 )
 def test_what_cannot_be_called_is_refused_in_words(given: Any, options: dict[str, Any], words: str) -> None:

@@ -57,7 +57,7 @@ def assistant(content: Any) -> Message:
 
 
 def as_messages(conversation: Any) -> list[Message]:
-    """The conversation as messages: from a text, a dict, a Message, a recorded value, or a list of these.
+    """The conversation as messages: from a text, a dict, a Message, a Reply, a recorded value, or a list.
 
     A lone text is what the user says. Raises MessageError when nothing is left to say, or an entry is
     none of these.
@@ -73,15 +73,20 @@ def as_messages(conversation: Any) -> list[Message]:
 
 
 def as_message(turn: Any) -> Message:
-    """One message, from a text, a dict, a Message or a recorded value."""
+    """One message, from a text, a dict, a Message, a Reply or a recorded value."""
     if is_recorded(turn) and not isinstance(turn, str):
         turn = _opened(turn, plain_data(turn))
     if isinstance(turn, Message):
         return turn
     if isinstance(turn, str):
         return user(turn)
+    said = getattr(turn, "message", None)  # of a Reply: what it is in a conversation that goes on
+    if isinstance(said, Message):
+        return said
     if not isinstance(turn, Mapping):
-        raise MessageError(f"{type(turn).__name__} {turn!r} is not a message: give text, a dict or a Message")
+        raise MessageError(
+            f"{type(turn).__name__} {turn!r} is not a message: give text, a dict, a Message or a Reply"
+        )
     if "role" not in turn:
         raise MessageError(
             f"the message {dict(turn)!r} says no role: write {{'role': 'user', 'content': ...}}"
@@ -95,6 +100,8 @@ def _opened(turn: Any, found: Any) -> Any:
     if isinstance(found, Message):
         said = found.content if found.content is None else turn.content
         return Message(found.role, said, found.extra)
+    if isinstance(getattr(found, "message", None), Message):
+        return _opened(turn.message, found.message)
     if isinstance(found, Mapping) and found.get("content") is not None:
         return {**found, "content": turn["content"]}
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -118,29 +118,51 @@ async def acall_tools(
 
 @dataclass(frozen=True)
 class Wanted:
-    """One call that a model wants: the tool by its name, if there is one, and the node of the reply."""
+    """One call that a model's reply wants: the tool of that name, or None, and the reply's node, if any.
+
+    `known` are the names of all tools. A failure is told to the model, or else raised.
+    """
 
     call: ToolCall
-    tools: Mapping[str, Any]
-    source: Node[Any] | None
+    reply: Reply
+    found: Any
+    known: Iterable[str]
     tell: bool
+
+    @property
+    def source(self) -> Node[Any] | None:
+        """The node of the reply, if it has one."""
+        return giver(self.reply)
 
     @property
     def tool(self) -> Any:
         """The tool. Raises InvalidReply when none of that name was offered."""
-        found = self.tools.get(self.call.name)
-        if found is None:
-            known = ", ".join(self.tools) or "none"
-            raise InvalidReply(f"there is no tool {self.call.name!r}; the tools are: {known}", self.call.name)
-        return found
+        if self.found is None:
+            known = ", ".join(self.known) or "none"
+            words = f"there is no tool {self.call.name!r}; the tools are: {known}"
+            raise self._known(InvalidReply(words, self.call.name))
+        return self.found
 
     def begin(self) -> Any:
         """What the tool gives for the arguments: its node, or a coroutine of one."""
-        given = self.tool.offer.read(self.call.arguments)
+        given = self._given()
         if self.source is not None:
             given = {name: record(value, (self.source,), ARGUMENT) for name, value in given.items()}
         args, kwargs = self.tool.offer.in_order(given)
         return self.tool(*args, **kwargs)
+
+    def _given(self) -> dict[str, Any]:
+        """The arguments. Raises InvalidReply where they do not fit."""
+        try:
+            found: dict[str, Any] = self.tool.offer.read(self.call.arguments)
+        except InvalidReply as error:
+            raise self._known(error) from error.__cause__
+        return found
+
+    def _known(self, error: InvalidReply) -> InvalidReply:
+        """The error with the request that the reply answers."""
+        error.request_id, error.attempts = self.reply.request_id, self.reply.attempts
+        return error
 
     def message(self, content: Any) -> Message:
         """The message that answers the call."""
@@ -161,7 +183,8 @@ class Wanted:
         cause = error.__cause__ if isinstance(error, ExecutionError) else None
         said = error if cause is None else cause
         words = str(error) if type(error) is InvalidReply else f"{type(said).__name__}: {said}"
-        made = getattr(error, "exception_node", None) or self.source
+        made = getattr(error, "exception_node", None)
+        made = self.source if made is None else made
         text = f"Error: {words}"
         return self.message(text if made is None else record(text, (made,), COMPLAINT))
 
@@ -198,19 +221,14 @@ def _wanted(reply: Any, tools: Iterable[Any], errors: str) -> list[Wanted]:
     reply = handed(reply)
     if not isinstance(reply, Reply):
         raise GraphError(f"{type(reply).__name__} {reply!r} is no Reply, and calls no tools")
-    known = named(tools) or {name: as_tool(one) for name, one in reply.tools.items()}
-    return [Wanted(call, known, giver(reply), errors == "tell") for call in reply.tool_calls]
+    known = {one.offer.name: one for one in map(_as_tool, tools)} or reply.tools
+    calls = [(call, _as_tool(known.get(call.name))) for call in reply.tool_calls]
+    return [Wanted(call, reply, found, list(known), errors == "tell") for call, found in calls]
 
 
-def named(tools: Iterable[Any]) -> dict[str, Any]:
-    """The tools by the names that a model knows them by."""
-    found = map(as_tool, tools)
-    return {one.offer.name: one for one in found}
-
-
-def as_tool(one: Any) -> Any:
+def _as_tool(one: Any) -> Any:
     """A tool, a method that is one, or a function made one. Raises GraphError for what cannot be called."""
-    if isinstance(getattr(one, "__func__", one), Tool):
+    if one is None or isinstance(getattr(one, "__func__", one), Tool):
         return one
     if callable(one):
         return Tool(one)
