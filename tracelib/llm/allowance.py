@@ -68,6 +68,16 @@ class Remainder:
         self._left = min(left, self._filled(now)) if now < self._reset else left
         self._limit, self._at, self._reset = max(1.0, said.limit), now, now + said.reset
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it holds anything back."""
+        return self._left < math.inf
+
+    def forget(self, now: float) -> None:
+        """An answer said nothing: what an earlier one said holds until its reset, and no longer."""
+        if now >= self._reset or math.isinf(self._reset):
+            self._limit = self._left = self._reset = math.inf
+
     def wait(self, amount: float, now: float, idle: bool) -> float:
         """Seconds until the amount may be sent; `idle` when nothing is under way."""
         missing = min(amount, self._limit) - self._filled(now)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing, contextmanager
@@ -80,6 +81,7 @@ class Post:
     def __init__(self, name: str) -> None:
         self._here: ContextVar[Guard | None] = ContextVar(f"tracelib_{name}", default=None)
         self._everywhere: tuple[Guard, ...] = ()
+        self._lock = threading.Lock()
 
     def guards(self) -> tuple[Guard, ...]:
         """The guard that stands here now, if any."""
@@ -88,11 +90,13 @@ class Post:
 
     def set(self, guard: Guard) -> None:
         """From now on, everywhere in this process where no block says otherwise."""
-        self._everywhere = (*(one for one in self._everywhere if one is not guard), guard)
+        with self._lock:
+            self._everywhere = (*(one for one in self._everywhere if one is not guard), guard)
 
     def end(self, guard: Guard) -> None:
         """The guard stands here no more; the one set before it does again."""
-        self._everywhere = tuple(one for one in self._everywhere if one is not guard)
+        with self._lock:
+            self._everywhere = tuple(one for one in self._everywhere if one is not guard)
 
     @contextmanager
     def during(self, guard: Guard) -> Iterator[None]:

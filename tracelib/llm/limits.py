@@ -43,8 +43,8 @@ class Limits:
 class Ticket:
     """A place in the line: a thread's or a task's, which wakes when it is rung for or its time has come."""
 
-    def __init__(self, tokens: float) -> None:
-        self.tokens = tokens
+    def __init__(self, tokens: float, patience: float) -> None:
+        self.tokens, self.patience = tokens, patience
         self._bell: threading.Event | None = None
         self._task_bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
@@ -86,18 +86,21 @@ class Ticket:
 
 @dataclass(eq=False)
 class Turn:
-    """Leave to send one request, to be given back by `Limiter.end`."""
+    """Leave to send one request, to be given back by `Limiter.end`; `answered` once its answer began."""
 
     tokens: float
     begun: float
+    answered: bool = False
 
 
 class Limiter:
     """Turns for the requests to one model at one host, first come first served.
 
     A turn is given when the user's limits, what the endpoint's last headers leave, and the number that may
-    be under way allow it. That number is halved by an answer 429 and grows by one for as many good answers
-    as it has. Answers to requests that were under way at a halving do not halve again.
+    be unanswered allow it. That number is halved by an answer 429 and grows by one for as many good answers
+    as it has. Answers to requests that were under way at a halving do not halve again. A stream is answered
+    when it begins, so that whoever reads one can ask meanwhile; for the user's limit it is under way until
+    its end.
     """
 
     def __init__(self) -> None:
@@ -109,7 +112,8 @@ class Limiter:
         self._limits = Limits()
         self._window = math.inf
         self._halved_at = self._held_until = -math.inf
-        self._under_way = self._tokens_under_way = 0.0
+        self._under_way = self._unanswered = 0
+        self._tokens_unanswered = 0.0
 
     def set(self, limits: Limits) -> None:
         """These limits from now on; those set before end."""
@@ -124,12 +128,16 @@ class Limiter:
                 }
             self._ring()
 
-    def take(self, tokens: float) -> Turn:
-        """A turn for a request of about so many tokens; waits for it. End it, whatever happens."""
-        turn = self._at_once(tokens)
+    def take(self, tokens: float, patience: float = math.inf) -> Turn:
+        """A turn for a request of about so many tokens; waits for it. End it, whatever happens.
+
+        A wait that the endpoint asks for and that is longer than `patience`, in seconds, is not begun: the
+        request is sent, and the endpoint may refuse it.
+        """
+        turn = self._at_once(tokens, patience)
         if turn is not None:
             return turn
-        ticket = Ticket(tokens)
+        ticket = Ticket(tokens, patience)
         ticket.in_thread()
         self._join(ticket)
         try:
@@ -140,12 +148,12 @@ class Limiter:
             raise
         return wait
 
-    async def atake(self, tokens: float) -> Turn:
+    async def atake(self, tokens: float, patience: float = math.inf) -> Turn:
         """`take`, for a task."""
-        turn = self._at_once(tokens)
+        turn = self._at_once(tokens, patience)
         if turn is not None:
             return turn
-        ticket = Ticket(tokens)
+        ticket = Ticket(tokens, patience)
         ticket.in_task()
         self._join(ticket)
         try:
@@ -156,17 +164,18 @@ class Limiter:
             raise
         return wait
 
-    def hear(self, headers: Mapping[str, str]) -> None:
-        """What an answer's headers say is left; the turn of that answer is still open."""
-        said = [(kind, told) for kind in KINDS if (told := standing(headers, kind)) is not None]
-        if not said:
-            return
+    def hear(self, turn: Turn, headers: Mapping[str, str]) -> None:
+        """The answer to the turn's request began, and says what is left."""
+        said = {kind: standing(headers, kind) for kind in KINDS}
         with self._lock:
-            now, others = monotonic(), max(0.0, self._under_way - 1)
-            share = others / self._under_way if self._under_way else 0.0
-            for kind, told in said:
-                under_way = others if kind == "requests" else self._tokens_under_way * share
-                self._told[kind].hear(told, under_way, now)
+            self._answered(turn)
+            now = monotonic()
+            for kind, others in zip(KINDS, (self._unanswered, self._tokens_unanswered), strict=True):
+                told, remainder = said[kind], self._told[kind]
+                if told is not None:
+                    remainder.hear(told, others, now)
+                elif remainder.is_known:
+                    remainder.forget(now)
             self._ring()
 
     def crowded(self, turn: Turn, hold: float | None) -> None:
@@ -174,24 +183,33 @@ class Limiter:
         with self._lock:
             now = monotonic()
             if turn.begun > self._halved_at:
-                self._window = max(1.0, min(self._window, self._under_way) / 2)
+                self._window = max(1.0, min(self._window, self._unanswered + turn.answered) / 2)
                 self._halved_at = now
             self._held_until = max(self._held_until, now + (hold or 0.0))
 
     def end(self, turn: Turn, used: float | None = None, good: bool = False) -> None:
         """The turn is over; `used` are the tokens it came to, `good` when its answer was no failure."""
         with self._lock:
+            self._answered(turn)
             self._under_way -= 1
-            self._tokens_under_way -= turn.tokens
             if used is not None and "tokens" in self._flows:
                 self._flows["tokens"].correct(turn.tokens - used)
             if good:
                 self._window += 1 / self._window
             self._ring()
 
-    def _at_once(self, tokens: float) -> Turn | None:
+    def _answered(self, turn: Turn) -> None:
+        if not turn.answered:
+            turn.answered = True
+            self._unanswered -= 1
+            self._tokens_unanswered -= turn.tokens
+
+    def _at_once(self, tokens: float, patience: float) -> Turn | None:
         with self._lock:
-            return None if self._line or self._wait(tokens, now := monotonic()) > 0 else self._go(tokens, now)
+            now = monotonic()
+            if self._line or self._wait(tokens, patience, now) > 0:
+                return None
+            return self._go(tokens, now)
 
     def _join(self, ticket: Ticket) -> None:
         with self._lock:
@@ -203,7 +221,7 @@ class Limiter:
             if self._line[0] is not ticket:
                 return math.inf
             now = monotonic()
-            wait = self._wait(ticket.tokens, now)
+            wait = self._wait(ticket.tokens, ticket.patience, now)
             if wait > 0:
                 return wait
             self._line.popleft()
@@ -220,25 +238,33 @@ class Limiter:
         if self._line:
             self._line[0].ring()
 
-    def _wait(self, tokens: float, now: float) -> float:
-        idle = self._under_way == 0
-        if self._under_way + 1 > min(max(1.0, self._window), self._limits.concurrency or math.inf):
+    def _wait(self, tokens: float, patience: float, now: float) -> float:
+        if self._unanswered + 1 > max(1.0, self._window):
             return math.inf
-        waits = [self._held_until - now]
-        for kind, amount in zip(KINDS, (1.0, tokens), strict=True):
-            waits.append(self._told[kind].wait(amount, now, idle))
-            if kind in self._flows:
-                waits.append(self._flows[kind].wait(amount, now))
-        return max(0.0, *waits)
+        if self._under_way + 1 > (self._limits.concurrency or math.inf):
+            return math.inf
+        asked = max(self._held_until - now, self._left(tokens, now))
+        own = [flow.wait(_amount(kind, tokens), now) for kind, flow in self._flows.items()]
+        return max(0.0 if patience < asked < math.inf else asked, 0.0, *own)
+
+    def _left(self, tokens: float, now: float) -> float:
+        """Seconds until the endpoint has as much left, by its own account."""
+        idle = self._unanswered == 0
+        return max(left.wait(_amount(kind, tokens), now, idle) for kind, left in self._told.items())
 
     def _go(self, tokens: float, now: float) -> Turn:
-        for kind, amount in zip(KINDS, (1.0, tokens), strict=True):
-            self._told[kind].take(amount, now)
+        for kind in KINDS:
+            self._told[kind].take(_amount(kind, tokens), now)
             if kind in self._flows:
-                self._flows[kind].take(amount, now)
+                self._flows[kind].take(_amount(kind, tokens), now)
         self._under_way += 1
-        self._tokens_under_way += tokens
+        self._unanswered += 1
+        self._tokens_unanswered += tokens
         return Turn(tokens, now)
+
+
+def _amount(kind: str, tokens: float) -> float:
+    return 1.0 if kind == "requests" else tokens
 
 
 _LIMITERS: dict[tuple[int, str, str], Limiter] = {}

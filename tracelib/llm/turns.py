@@ -18,22 +18,22 @@ BYTES_PER_TOKEN = 4
 class Turns:
     """`with turns:` or `async with turns:` around an exchange; `send` and `asend` are one attempt."""
 
-    def __init__(self, limiter: Limiter, body: Mapping[str, Any]) -> None:
+    def __init__(self, limiter: Limiter, body: Mapping[str, Any], patience: float) -> None:
         self._used: int | None = None
-        self._limiter = limiter
+        self._limiter, self._patience = limiter, patience
         self._tokens = estimated_tokens(body)
         self._turn: Turn | None = None
         self._answered = False
 
     def __enter__(self) -> Turns:
-        self._turn = self._limiter.take(self._tokens)
+        self._turn = self._limiter.take(self._tokens, self._patience)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end(self._answered)
 
     async def __aenter__(self) -> Turns:
-        self._turn = await self._limiter.atake(self._tokens)
+        self._turn = await self._limiter.atake(self._tokens, self._patience)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -41,20 +41,20 @@ class Turns:
 
     def send(self, create: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         """What `create` gives, in a turn of its own."""
-        self._turn = self._turn or self._limiter.take(self._tokens)
+        turn = self._turn = self._turn or self._limiter.take(self._tokens, self._patience)
         try:
-            return self._heard(create(**arguments))
+            return self._heard(turn, create(**arguments))
         except BaseException as error:
-            self._failed(error)
+            self._failed(turn, error)
             raise
 
     async def asend(self, create: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
         """`send`, to be awaited: tenacity awaits only what `async def` made, as the SDK's `create` is not."""
-        self._turn = self._turn or await self._limiter.atake(self._tokens)
+        turn = self._turn = self._turn or await self._limiter.atake(self._tokens, self._patience)
         try:
-            return self._heard(await create(**arguments))
+            return self._heard(turn, await create(**arguments))
         except BaseException as error:
-            self._failed(error)
+            self._failed(turn, error)
             raise
 
     def settled(self, reply: Reply) -> Reply:
@@ -62,17 +62,17 @@ class Turns:
         self._used = reply.usage.total_tokens
         return reply
 
-    def _heard(self, sent: Any) -> Any:
+    def _heard(self, turn: Turn, sent: Any) -> Any:
         # A stream holds its response; what `with_raw_response` gives is one.
-        self._limiter.hear(getattr(sent, "response", sent).headers)
+        self._limiter.hear(turn, getattr(sent, "response", sent).headers)
         self._answered = True
         return sent
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, turn: Turn, error: BaseException) -> None:
         if isinstance(error, openai.APIStatusError):
-            self._limiter.hear(error.response.headers)
-            if error.status_code == 429 and not is_spent(error) and self._turn is not None:
-                self._limiter.crowded(self._turn, asked_wait(error))
+            self._limiter.hear(turn, error.response.headers)
+            if error.status_code == 429 and not is_spent(error):
+                self._limiter.crowded(turn, asked_wait(error))
         self._end(good=False)
 
     def _end(self, good: bool) -> None:
