@@ -49,6 +49,7 @@ _PUBLIC = {
     "bind": "tracelib.graph.parameter",
     "bundle": "tracelib.graph.bundle",
     "cache": "tracelib.llm.cache",
+    "classify": "tracelib.programs.classify",
     "complex": "tracelib.programs.program",
     "define_feedback": "tracelib.feedback.rules",
     "embed": "tracelib.programs.embed",
@@ -128,6 +129,7 @@ if TYPE_CHECKING:
     from tracelib.llm.registry import register_model as register_model
     from tracelib.programs.agent import Conversation as Conversation
     from tracelib.programs.agent import agent_loop as agent_loop
+    from tracelib.programs.classify import classify as classify
     from tracelib.programs.embed import aembed as aembed
     from tracelib.programs.embed import embed as embed
     from tracelib.programs.program import complex as complex
