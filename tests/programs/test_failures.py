@@ -247,3 +247,45 @@ async def test_a_fault_that_passes_is_one_call_with_its_attempts(
     assert await way(model) == "Hello, Ann."
     (call,) = store.calls()
     assert (call.status, call.attempts, call.error_type) == ("returned", 3, None)
+
+
+@trace.tool
+def people_of(city: str) -> int:
+    """How many live there."""
+    return len(city)
+
+
+BAD_CALLS = {
+    "no JSON": (("people_of", '{"city": '), "the arguments of people_of cannot be used: Invalid JSON"),
+    "another argument": (("people_of", {"town": "Rome"}), "city is missing"),
+    "another type": (("people_of", {"city": 7}), "city: Input should be a valid string"),
+    "another tool": (("fly", {}), "there is no tool 'fly'"),
+}
+
+
+@trace.bundle
+async def answered_now(model: Any, errors: str) -> Any:
+    return (await called(model, tools=[people_of])).call_tools(errors=errors)
+
+
+@trace.bundle
+async def answered_later(model: Any, errors: str) -> Any:
+    return await (await awaited(model, tools=[people_of])).acall_tools(errors=errors)
+
+
+@pytest.mark.parametrize("answered", [answered_now, answered_later])
+@pytest.mark.parametrize(("wanted", "words"), BAD_CALLS.values(), ids=BAD_CALLS)
+async def test_a_tool_call_with_bad_arguments_is_one_error_or_told_to_the_model(
+    answered: Any, wanted: Any, words: str, server: LoopbackServer, model: OpenAIModel, store: Any
+) -> None:
+    server.then(Resets(), Says(tool_calls=(wanted,)), Says(tool_calls=(wanted,)))
+    with pytest.raises(InvalidReply, match=words) as raised:
+        await answered(model, "raise")
+    assert (raised.value.attempts, raised.value.request_id) == (2, "req-2")
+    (outer,) = store.calls(name=answered.name)
+    assert (outer.status, outer.error_type) == ("failed", "InvalidReply")
+    (message,) = (await answered(model, "tell")).data
+    assert words in message.content
+    asked = [call for call in store.calls() if call.name != answered.name]
+    assert sorted(call.attempts for call in asked) == [1, 2]
+    assert {(call.name, call.status, call.model) for call in asked} == {("greet", "returned", "small")}
