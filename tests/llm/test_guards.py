@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from tracelib.errors import BudgetExhausted, ModelError
-from tracelib.llm.guard import guarded
+from tracelib.llm.guard import Post, guarded
 from tracelib.llm.model import Reply, Usage
 from tracelib.testing import ScriptedModel
 
@@ -211,3 +213,42 @@ def test_a_stream_closed_early_is_settled():
     assert ended == ["closed"]
     with pytest.raises(ModelError, match="has not ended"):
         _ = stream.reply
+
+
+def test_a_post_is_held_by_the_block_in_its_context_and_by_the_last_set_elsewhere():
+    post = Post("test")
+
+    def one(question):
+        return (yield question)
+
+    def other(question):
+        return (yield question)
+
+    def elsewhere():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(post.guards).result()
+
+    assert post.guards() == ()
+    post.set(one)
+    assert post.guards() == elsewhere() == (one,)
+    with post.during(other):
+        assert post.guards() == elsewhere() == (other,)
+        post.set(one)
+        assert post.guards() == (other,)
+        assert elsewhere() == (one,)
+    post.end(one)
+    assert post.guards() == elsewhere() == ()
+
+
+async def test_a_guard_may_wait_for_another_thread_or_task(way):
+    ready = Future()
+
+    def patient(question):
+        yield ready
+        return (yield question)
+
+    timer = threading.Timer(0.02, ready.set_result, (None,))
+    timer.start()
+    with guarded(patient):
+        assert await way(ScriptedModel(["yes"])) == "yes"
+    timer.join()

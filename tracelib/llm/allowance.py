@@ -80,6 +80,8 @@ class Remainder:
 
     def wait(self, amount: float, now: float, idle: bool) -> float:
         """Seconds until the amount may be sent; `idle` when nothing is under way."""
+        if not self.is_known:
+            return 0.0
         missing = min(amount, self._limit) - self._filled(now)
         if missing <= 0:
             return 0.0
@@ -90,6 +92,8 @@ class Remainder:
 
     def take(self, amount: float, now: float) -> None:
         """The amount is sent."""
+        if not self.is_known:
+            return
         left = self._filled(now) - amount
         if now >= self._reset:
             self._reset = math.inf
@@ -116,7 +120,7 @@ def standing(headers: Mapping[str, str], kind: str) -> Standing | None:
     Standing(limit=inf, left=9.0, reset=62.0)
     """
     left = _number(headers.get(f"x-ratelimit-remaining-{kind}"))
-    reset = seconds(headers.get(f"x-ratelimit-reset-{kind}"))
+    reset = None if left is None else seconds(headers.get(f"x-ratelimit-reset-{kind}"))
     if left is None or reset is None:
         return None
     limit = _number(headers.get(f"x-ratelimit-limit-{kind}"))
