@@ -198,6 +198,13 @@ def test_an_image_that_a_call_made_keeps_its_origin(make: Callable[[Any], Any]) 
     assert drawn in trace.Graph.behind(look(make(drawn))).nodes
 
 
+def test_the_bytes_of_media_are_left_out_where_a_message_is_shown() -> None:
+    shown = repr(user(["Look:", png(100, 100) + bytes(5000)]))
+    assert len(shown) < 300
+    assert "data:image/png;base64,iVBORw0KGgoAAAANSUhE... (" in shown
+    assert shown.startswith("Message(role='user', content=[{'type': 'text', 'text': 'Look:'}, ")
+
+
 def test_an_address_that_a_call_found_keeps_its_origin_and_is_sent_as_plain_text() -> None:
     found = trace.bundle(lambda: "https://example.org/a.png", name="find")()
     message = user(trace.image(found))

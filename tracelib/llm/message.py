@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from tracelib.llm.media import Part, media_part
 from tracelib.llm.recorded import is_recorded, kept, plain, plain_data
 
 __all__ = ["Message", "as_message", "as_messages", "assistant", "plain", "plain_data", "system", "user"]
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/=]{200,}")
+"""What nobody reads where a message is shown: the bytes of an image, a sound or a file."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Message:
             raise MessageError(f"the role of a message is text such as 'user', not {self.role!r}")
         object.__setattr__(self, "content", _content(self.content, self.role))
         object.__setattr__(self, "extra", kept(self.extra))
+
+    def __repr__(self) -> str:
+        shown = f"Message(role={self.role!r}, content={self.content!r}, extra={self.extra!r})"
+        return _BASE64.sub(lambda run: f"{run[0][:20]}... ({len(run[0]):,} characters)", shown)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that chat completions take, without any record; `as_message` reads it back."""
