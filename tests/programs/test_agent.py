@@ -223,6 +223,35 @@ def test_a_store_keeps_the_tree_of_calls(tmp_path: Any) -> None:
     assert [message.content for message in kept.inputs["messages"]] == ["1 + 2?"]
 
 
+def answers_by_question(messages: list[dict[str, Any]]) -> Reply:
+    """Adds the number that was asked for to itself, then says the sum."""
+    if messages[-1]["role"] == "tool":
+        return Reply(messages[-1]["content"])
+    number = int(messages[-1]["content"])
+    return wants("slow_add", a=number, b=number)
+
+
+async def test_many_loops_at_once_keep_apart() -> None:
+    model = ScriptedModel(answers_by_question)
+
+    @trace.lm(model=model, tools=[slow_add])
+    async def assistant(messages: list[Any]) -> list[Any]:
+        return messages
+
+    done = await trace.gather(*(trace.agent_loop(assistant, str(number)) for number in range(20)))
+    assert [one.text for one in done] == [str(2 * number) for number in range(20)]
+    assert {len(one.messages) for one in done} == {4}
+    assert len({call.id for one in done for call in trace.origin(one).calls}) == 20
+
+
+def test_many_loops_in_threads_keep_apart() -> None:
+    assistant = trace.lm(model=ScriptedModel(answers_by_question), tools=[slow_add])(
+        lambda messages: messages
+    )
+    loops = [functools.partial(trace.agent_loop, assistant, str(number)) for number in range(10)]
+    assert [one.text for one in trace.gather(*loops)] == [str(2 * number) for number in range(10)]
+
+
 def test_nothing_is_left_of_a_conversation_that_is_dropped() -> None:
     assistant, _ = agent(wants("add", a=1, b=2), "3")
     done = trace.agent_loop(assistant, "1 + 2?")

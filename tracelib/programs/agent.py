@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tracelib.errors import GraphError, TurnLimitReached
-from tracelib.graph.bundle import Bundle
+from tracelib.graph.bundle import Bundle, bundle
 from tracelib.graph.given import give
 from tracelib.graph.node import is_node
 from tracelib.graph.operator import name_of
@@ -71,12 +71,12 @@ def agent_loop(
     if not isinstance(max_turns, int) or max_turns < 1:
         raise GraphError(f"max_turns is how often the program is asked, 1 or more, not {max_turns!r}")
     offered = list(tools)
-    run = _Run(_offering(program, offered), {"tools": offered, "parallel": parallel, "errors": errors})
+    run = Loop(_offering(program, offered), {"tools": offered, "parallel": parallel, "errors": errors})
     given = name_of(program), as_messages(messages), max_turns
     return run.handed_later(run.later(*given)) if _is_async(program) else run.handed(run.now(*given))
 
 
-class _Run:
+class Loop:
     """One run of the loop. The record keeps plain copies, so what is handed out is kept here until it is."""
 
     def __init__(self, program: Any, calling: Mapping[str, Any]) -> None:
@@ -84,7 +84,9 @@ class _Run:
         self._calling = calling
         self._told: Conversation | None = None
 
-    def _now(self, program: str, messages: list[Message], max_turns: int) -> Conversation:
+    # Traceable: the body sees messages whose content is recorded, so that the turns know where it came from.
+    @bundle(name="agent_loop", traceable_code=True)
+    def now(self, program: str, messages: list[Message], max_turns: int) -> Conversation:
         turns = _turns(messages, max_turns)
         step = next(turns)
         while self._told is None:
@@ -92,7 +94,8 @@ class _Run:
             step = self._next(turns, made)
         return self._told
 
-    async def _later(self, program: str, messages: list[Message], max_turns: int) -> Conversation:
+    @bundle(name="agent_loop", traceable_code=True)
+    async def later(self, program: str, messages: list[Message], max_turns: int) -> Conversation:
         turns = _turns(messages, max_turns)
         step = next(turns)
         while self._told is None:
@@ -100,10 +103,6 @@ class _Run:
             made = await (acall_tools(step, **self._calling) if is_reply else self._program(step))
             step = self._next(turns, made)
         return self._told
-
-    # Traceable: the body sees messages whose content is recorded, so that the turns know where it came from.
-    now = Bundle(_now, name="agent_loop", traceable_code=True)
-    later = Bundle(_later, name="agent_loop", traceable_code=True)
 
     def _next(self, turns: Turns, made: Any) -> Any:
         try:
