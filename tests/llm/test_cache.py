@@ -262,6 +262,8 @@ def test_without_a_key_what_was_kept_is_still_answered(kept, server, no_settings
 def test_what_cannot_be_told_by_its_value_is_refused(kept):
     with pytest.raises(ModelError, match="no reply can be kept by object"):
         ScriptedModel(["x"]).ask("Hi", thing=object())
+    with pytest.raises(ModelError, match="JSON cannot hold"):
+        ScriptedModel(["x"]).ask("Hi", thing={frozenset([1]): 3})
 
 
 def test_off_by_default_and_off_again_after_the_block(tmp_path, server, model):

@@ -197,6 +197,21 @@ async def test_a_cancelled_task_leaves_the_line_and_those_behind_go_on():
     limiter.end(await asyncio.wait_for(limiter.atake(0), 5))
 
 
+def test_a_loop_that_was_closed_over_its_waiting_tasks_blocks_nobody():
+    limiter = Limiter()
+    limiter.set(Limits(concurrency=1))
+    held = limiter.take(0)
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(limiter.atake(0))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(limiter.take, 0)
+        limiter.end(held)
+        limiter.end(waiting.result(10))
+    left._log_destroy_pending = False  # it is dropped on purpose
+
+
 async def test_turns_are_given_in_the_order_in_which_they_were_asked_for():
     limiter, order = Limiter(), []
     limiter.set(Limits(concurrency=1))

@@ -27,7 +27,10 @@ def asked(question: Question) -> dict[str, Any]:
         "params": {name: value for name, value in question.params.items() if name not in PATIENCE},
         "sample": question.sample,
     }
-    found: dict[str, Any] = json.loads(json.dumps(told, default=_as_json))
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(told, default=_as_json))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"no reply can be kept by this question, which JSON cannot hold: {error}") from error
     return found
 
 

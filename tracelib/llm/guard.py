@@ -27,7 +27,7 @@ import re
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -196,11 +196,16 @@ async def awalk(steps: Steps, answer: Callable[[Question], Awaitable[Reply]]) ->
     return road.reply
 
 
+LONGEST = 600.0
+"""Seconds that a thread waits for another; it may hold the very worker that the other one needs."""
+
+
 def _wait(future: Future[Any]) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        future.result()
+        with suppress(TimeoutError):
+            future.result(LONGEST)
     # else the task that is waited for may be one of this thread's loop, which must not stand still.
 
 

@@ -48,15 +48,17 @@ class Ticket:
         self._bell: threading.Event | None = None
         self._task_bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
-    def ring(self) -> None:
-        """Wake whoever waits."""
+    def ring(self) -> bool:
+        """Wake whoever waits; False when that was a task of a loop which is closed, and will never come."""
         if self._bell is not None:
             self._bell.set()
         if self._task_bell is not None:
             loop, bell = self._task_bell
-            # A closed loop has no task left that could wait.
-            if not loop.is_closed():
+            try:
                 loop.call_soon_threadsafe(bell.set)
+            except RuntimeError:
+                return False
+        return True
 
     def in_thread(self) -> None:
         """A thread holds it."""
@@ -235,8 +237,8 @@ class Limiter:
             self._ring()
 
     def _ring(self) -> None:
-        if self._line:
-            self._line[0].ring()
+        while self._line and not self._line[0].ring():
+            self._line.popleft()
 
     def _wait(self, tokens: float, patience: float, now: float) -> float:
         if self._unanswered + 1 > max(1.0, self._window):
