@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -163,3 +165,16 @@ class TestALoopbackServer:
         with LoopbackServer() as server:
             text = post(server, {**ASKED, "response_format": wanted})[1]
         assert json.loads(json.loads(text)["choices"][0]["message"]["content"]) == instance
+
+
+def test_a_program_that_never_closes_the_server_ends(tmp_path: Path) -> None:
+    program = """
+from tracelib.llm.openai import OpenAIModel
+from tracelib.testing import LoopbackServer
+server = LoopbackServer(["bye"]).__enter__()
+print(OpenAIModel("any", base_url=server.base_url).ask("hi").text)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True
+    )
+    assert done.stdout == "bye\n"

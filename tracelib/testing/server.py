@@ -118,12 +118,13 @@ def as_answer(reply: Scripted) -> Answer:
 
 
 class _Http(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for them
+    daemon_threads = True  # a program that never closes the server ends all the same
     request_queue_size = 1024
 
     def __init__(self, server: LoopbackServer) -> None:
         self.loopback = server
         self._open: set[socket.socket] = set()
+        self._serving: list[threading.Thread] = []
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -131,6 +132,18 @@ class _Http(ThreadingHTTPServer):
         # HTTPServer would look its own name up, which can take seconds.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        told = (request, client_address)
+        thread = threading.Thread(target=self.process_request_thread, args=told, daemon=True)
+        self._serving = [*(one for one in self._serving if one.is_alive()), thread]
+        thread.start()
+
+    def server_close(self) -> None:
+        """Closing waits for all who are still being served."""
+        super().server_close()
+        for thread in self._serving:
+            thread.join()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
