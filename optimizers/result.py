@@ -85,7 +85,7 @@ class Result:
 
     `best` and `seed` are values by path. `test` is None without a test split, or when the budget did not
     cover it (then a note says so). `stopped` says why the search ended before its strategy did. `programs`
-    says whose the parameters are, as "module:qualname" by path, where that is known.
+    says whose the parameters are, as "module:qualname" by path: the trained program's where they do not know.
     """
 
     best: Mapping[str, Any]

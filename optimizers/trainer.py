@@ -17,7 +17,7 @@ from optimizers.driving.outcome import Outcome, Splits
 from optimizers.effects import Candidate, Chooser, Propose, Proposer, Strategy
 from optimizers.evaluating.dataset import Example, digest_of_split, examples_of
 from optimizers.evaluating.evaluation import ProgramEvaluator
-from optimizers.evaluating.subject import Subject, given_parameters
+from optimizers.evaluating.subject import Subject, given_parameters, home_of
 from optimizers.evidence.display import shown
 from optimizers.journal import Journal
 from optimizers.policies.gate import Gate, Strict
@@ -202,7 +202,8 @@ class _Session:
         """Apply the winner, and tell what happened."""
         updates = self.subject.apply(outcome.seed, outcome.winner, self.by, outcome.score)
         path = None if self.journal.path is None else str(self.journal.path)
-        programs = {name: p.program for name, p in self.subject.parameters.items() if p.program}
+        home = home_of(self.evaluator.program)
+        programs = {name: one.program or home for name, one in self.subject.parameters.items()}
         return result_of(outcome, (*self.plan.notes, *self._notes(outcome)), path, updates, programs)
 
     def _notes(self, outcome: Outcome) -> list[str]:

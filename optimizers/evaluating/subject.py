@@ -13,6 +13,7 @@ from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerErro
 from tracelib.graph.constraint import decode, encode
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.tracing import Update
+from tracelib.modules import importable
 
 ATOMS = (str, int, float, bool, bytes, type(None))
 REMEMBERED = 64
@@ -28,6 +29,14 @@ def program_parameters(program: Any) -> dict[str, Parameter[Any]]:
         if own is not None and not isinstance(holder, type):
             found.update(own())
     return found
+
+
+def home_of(program: Any) -> str:
+    """A function, or the class of an object that is called, as "module:qualname"."""
+    while isinstance(program, functools.partial):
+        program = program.func
+    named = program if hasattr(program, "__qualname__") else type(program)
+    return f"{importable(named.__module__)}:{named.__qualname__}"
 
 
 def given_parameters(program: Any, given: Any, owner: str) -> dict[str, Parameter[Any]]:

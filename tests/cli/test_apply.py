@@ -82,6 +82,49 @@ def test_the_page_shows_what_the_command_prints(tracelib: Command, work: Path) -
     assert tracelib("apply", "result.json").out == shown
 
 
+FUNCTION = """\
+import tracelib as trace
+from optimizers import RandomSearch, Trainer
+from tracelib.testing import ScriptedModel
+
+opening = trace.node("Hi", trainable=True)
+
+
+@trace.lm(model=ScriptedModel(lambda messages: messages[0]["content"]), trainable="all")
+def reply(name):
+    '''Be kind.'''
+    return name
+
+
+def answer(name):
+    return opening + reply(name)
+
+
+def trained(program, parameters, **variants):
+    search = RandomSearch(parameters, trials=9, variants=variants)
+    return Trainer(program, search, metric=len).fit([{"inputs": "Ann"}], [{"inputs": "Bob"}])
+
+
+if __name__ == "__main__":
+    trained(answer, [opening], str=["Good day"]).save("constant.json")
+    trained(reply, [reply.system], **{"reply.system": ["Be kind\\nto all."]}).save("docstring.json")
+"""
+
+
+def test_constants_of_the_module_and_docstrings_of_programs_are_found_without_a_class(
+    tracelib: Command, work: Path
+) -> None:
+    work.write_text(FUNCTION, encoding="utf-8")
+    subprocess.run([sys.executable, "train.py"], env=environment(), check=True)
+    for result in ("constant.json", "docstring.json"):
+        done = tracelib("apply", result, "--write")
+        assert (done.code, done.err) == (0, "")
+    text = FUNCTION.replace('node("Hi"', 'node("Good day"')
+    assert work.read_text(encoding="utf-8") == text.replace(
+        "'''Be kind.'''", "'''Be kind\n    to all.\n    '''"
+    )
+
+
 def test_a_state_needs_to_be_told_whose_it_is(tracelib: Command, work: Path) -> None:
     lost = tracelib("apply", "state.json")
     assert (lost.code, "name the source file, or app:Agent" in lost.err) == (1, True)

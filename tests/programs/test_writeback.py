@@ -241,6 +241,23 @@ def test_two_parameters_that_begin_in_one_place_must_agree(app: Path) -> None:
     assert (done.refused, text) == ({}, source.replace("'a'", "'b'"))
 
 
+BOTH = """\
+@lm(model="any", trainable="all")
+def f(x):
+    {}
+    return {}"""
+
+
+def test_of_new_code_the_docstring_is_the_learned_one(app: Path) -> None:
+    old = {"f": 'def f(x):\n    """Doc."""\n    return x', "f.system": "Doc."}
+    code = 'def f(x):\n    """Other."""\n    return x.upper()'
+    for system in ("Doc.", "New."):
+        best = {"f": code, "f.system": system}
+        changes = changes_of({"format": RESULT, "seed": old, "best": best})
+        text, done = written(BOTH.format('"""Doc."""', "x"), *changes)
+        assert (text, done.refused) == (BOTH.format(f'"""{system}"""', "x.upper()"), {})
+
+
 def test_a_state_says_the_new_values_only(app: Path) -> None:
     state = {"format": "tracelib parameters 1", "parameters": {**values(app), "rules": "x"}}
     del state["parameters"]["greet.system"]

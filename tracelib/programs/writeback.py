@@ -98,7 +98,11 @@ def changes_of(content: Any) -> list[Change]:
     told = content.get("training", content) if isinstance(content, Mapping) else {}
     if told.get("format") == RESULT:
         seed, best, programs = told["seed"], told["best"], told.get("programs", {})
-        paths = [path for path in best if not _same(best[path], seed[path])]
+        changed = {path for path in best if not _same(best[path], seed[path])}
+        # New code of a program brings a docstring of its own, which is not the one that was learned.
+        paths = [
+            path for path in best if path in changed or (_is_docstring(path) and _whose(path) in changed)
+        ]
         return [Change(path, best[path], seed[path], True, programs.get(path)) for path in paths]
     if told.get("format") == FORMAT:
         return [Change(path, value, dated=False) for path, value in told["parameters"].items()]
@@ -115,7 +119,9 @@ def rewrite(changes: Sequence[Change], wheres: Sequence[str] = ()) -> Rewriting:
     named = list(wheres) or list(dict.fromkeys(c.program for c in changes if c.program))
     if changes and not named:
         raise StateError("it does not say whose parameters these are: name the source file, or app:Agent")
-    for change in sorted(changes, key=_is_docstring):  # code is changed before the docstring in it
+    for change in sorted(
+        changes, key=lambda change: _is_docstring(change.path)
+    ):  # code is changed before the docstring in it
         own = [change.program] if change.program and not wheres else named
         try:
             _apply(made, change, [made.opened(where) for where in own])
@@ -124,8 +130,13 @@ def rewrite(changes: Sequence[Change], wheres: Sequence[str] = ()) -> Rewriting:
     return made
 
 
-def _is_docstring(change: Change) -> bool:
-    return change.path.rpartition(".")[2] in PARTS.values()
+def _is_docstring(path: str) -> bool:
+    return path.rpartition(".")[2] in PARTS.values()
+
+
+def _whose(path: str) -> str:
+    """The path of the function whose docstring it is."""
+    return path.rpartition(".")[0]
 
 
 def _apply(made: Rewriting, change: Change, looked: list[tuple[Path, str]]) -> None:
@@ -162,7 +173,7 @@ def _is_in(place: Place, qualname: str, path: str) -> bool:
 
 def _chosen(change: Change, spots: list[Spot], taken: Mapping[Any, str]) -> Spot | None:
     """The one place that is meant; None where it says already what it should."""
-    wanted = [s for s in spots if not change.dated or _holds(s.place, change.old)]
+    wanted = [s for s in spots if not change.dated or _holds(s.place, change.old) or _is_ours(s, taken)]
     if len(wanted) > 1:
         raise ValueError(f"it may stand at {' or '.join(map(str, wanted))}: which is meant cannot be told")
     if wanted and wanted[0].key not in taken:
@@ -181,6 +192,12 @@ def _chosen(change: Change, spots: list[Spot], taken: Mapping[Any, str]) -> Spot
     raise ValueError(
         f"the file changed since: {spot} says {_short(spot.place.value)}, and it was {_short(change.old)}"
     )
+
+
+def _is_ours(spot: Spot, taken: Mapping[Any, str]) -> bool:
+    """Whether it is the docstring of code that was just written."""
+    file, kind, owner, path, nth = spot.key
+    return kind == DOCSTRING and (file, CODE, owner, _whose(path), nth) in taken
 
 
 def _edited(spot: Spot, new: Any) -> SourceFile:
