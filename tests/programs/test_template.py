@@ -228,6 +228,10 @@ def test_a_proposed_template_must_parse_and_use_the_same_arguments(proposed: Any
     assert coach("dogs").content == "Coach dogs."
 
 
+def test_a_template_knows_whose_it_is() -> None:
+    assert coach.template.program == f"{__name__}:coach"
+
+
 def test_the_constraint_says_what_a_template_may_be() -> None:
     assert str(coach.template.constraint) == "a jinja2 template that uses no variables but {{ kind }}"
 

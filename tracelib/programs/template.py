@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from tracelib.graph.operator import find
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.signature import signature_of
 from tracelib.llm.message import Message
+
+_making = threading.Lock()
+"""Held while a template's Parameter is made, so that threads that ask first at once get the same one."""
 
 ROLES = ("system", "user", "assistant")
 FILES: tuple[type[jinja2.nodes.Node], ...] = (
@@ -69,14 +73,18 @@ class Prompt(Bundle[Any, Any]):
     def template(self) -> Any:
         """The template as a Parameter where the prompt is trainable, else None."""
         if self.learns and self._template is None:
-            self._template = Parameter(
-                self.source,
-                name=f"{self.op.name}.template",
-                description=f"The template of {self.op.name}, a {self.role} prompt.",
-                constraint=self._rule,
-            )
-            self._template._program = self.op.key  # until a Module says that it is its own
+            with _making:
+                if self._template is None:
+                    self._template = self._made_template()
         return self._template
+
+    def _made_template(self) -> Parameter[str]:
+        described = f"The template of {self.op.name}, a {self.role} prompt."
+        name = f"{self.op.name}.template"
+        made = Parameter(self.source, name=name, description=described, constraint=self._rule)
+        if self._owner is None:  # of a method its Module says whose it is
+            made._program = self.op.key
+        return made
 
     def parameters(self) -> list[Any]:
         return list(self.parts().values())
