@@ -351,3 +351,11 @@ def test_importing_reads_no_environment_and_compiles_little() -> None:
         "assert r._compiled.cache_info().currsize == 0\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ), timeout=60)
+
+
+def test_what_a_data_url_holds_is_no_secret_and_what_stands_beside_it_is() -> None:
+    payload = run_of(3_000) + "AIza" + run_of(40) + run_of(400)
+    url = f"data:image/png;base64,{payload}=="
+    key = SECRETS["openai project"]
+    found = Redactor(environ={}).text(f"{key} {url} {key}")
+    assert found == f"{mark(key)} {url} {mark(key)}"

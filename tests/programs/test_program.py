@@ -113,6 +113,23 @@ def test_tools_are_offered_and_the_reply_says_which_are_called() -> None:
     assert model.asked[0].params["tools"] == [weather.schema]
 
 
+def test_a_plain_function_may_be_offered_too() -> None:
+    def double(x: int) -> int:
+        """Twice as much."""
+        return 2 * x
+
+    call = ToolCall("1", "double", '{"x": 4}')
+    ask, model = program(Reply("", tool_calls=(call,)), tools=[double])
+    (answer,) = ask("Ann").call_tools()
+    assert answer.to_dict() == {"role": "tool", "content": "8", "tool_call_id": "1"}
+    assert model.asked[0].params["tools"][0]["function"]["description"] == "Twice as much."
+
+
+def test_a_name_may_be_given_by_place_and_a_function_as_the_model() -> None:
+    assert trace.lm("gpt-x")(lambda: "a").api_params == {"model": "gpt-x"}
+    assert trace.lm(model=lambda messages: messages[0]["content"] * 2)(lambda: "a")() == "aa"
+
+
 def test_what_the_endpoint_told_is_kept_in_a_store(tmp_path: Any) -> None:
     reply = Reply("hi", usage=Usage(prompt_tokens=15, completion_tokens=10), cost=0.00021, model="gpt-x")
     greet, _ = program(reply, temperature=1.0)

@@ -193,8 +193,10 @@ class Program(Bundle[Any, Any]):
 
 
 def lm(
-    model: Any = None,
+    target: Any = None,
+    /,
     *,
+    model: Any = None,
     client: Any = None,
     raw: bool = False,
     trainable: bool | str = False,
@@ -206,10 +208,10 @@ def lm(
 ) -> Any:
     """Make a function a language model program: `@lm(model="gpt-4o-mini", temperature=0.2)`.
 
-    `model` is a name, a Model or a callable; without one, as in `@lm` and `@lm()`, TRACELIB_MODEL names
-    it. `client` is an openai client to ask it by. `trainable=True` makes the docstring a Parameter,
-    "all" the function's code too. `raw=True` gives the whole Reply. The other options are those of
-    `bundle`; `api_params` go to the model as they are.
+    `model` is a name, a Model or a callable, the first two also by place: `@lm("gpt-4o-mini")`. Without
+    one, as in `@lm` and `@lm()`, TRACELIB_MODEL names it. `client` is an openai client to ask it by.
+    `trainable=True` makes the docstring a Parameter, "all" the function's code too. `raw=True` gives the
+    whole Reply. The other options are those of `bundle`; `api_params` go to the model as they are.
 
     >>> @lm(model=lambda messages: f"Good day, {messages[-1]['content']}")
     ... def greet(name):
@@ -219,23 +221,23 @@ def lm(
     """
     options: dict[str, Any] = {"name": name, "description": description, "capture": capture}
     options["catch_execution_error"] = catch_execution_error
-    if inspect.isroutine(model) and not isinstance(model, Model):
-        return Program(model, Asked(None, client, api_params, raw), trainable, **options)
-    asked = Asked(model, client, api_params, raw)
-    return lambda fn: Program(fn, asked, trainable, **options)
+    if target is None or isinstance(target, (str, Model)):
+        asked = Asked(model or target, client, api_params, raw)
+        return lambda fn: Program(fn, asked, trainable, **options)
+    return Program(target, Asked(model, client, api_params, raw), trainable, **options)
 
 
-def simple(model: Any = None, **options: Any) -> Any:
+def simple(target: Any = None, /, **options: Any) -> Any:
     """A program that gives the text alone, whatever is offered: `lm` with its result chosen."""
     refused = [option for option in ("tools", "raw") if options.get(option)]
     if refused:
         raise GraphError(f"a simple program gives a text: use complex or lm for {' and '.join(refused)}")
-    return lm(model, **options)
+    return lm(target, **options)
 
 
-def complex(model: Any = None, **options: Any) -> Any:
+def complex(target: Any = None, /, **options: Any) -> Any:
     """A program that gives the whole Reply: text, tool calls, parsed object, usage and cost."""
-    return lm(model, **{**options, "raw": True})
+    return lm(target, **{**options, "raw": True})
 
 
 def _check(fn: Any, trainable: bool | str) -> None:

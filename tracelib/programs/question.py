@@ -18,6 +18,7 @@ from tracelib.errors import BadRequest, InvalidReply
 from tracelib.llm.message import Message, assistant, system, user
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
+from tracelib.programs.tool import as_tool
 
 FORMATS = SCHEMA, JSON, WORDS = ("json_schema", "json_object", "words")
 """The ways to ask for an object: by a schema, for JSON that a message describes, or by the message alone."""
@@ -80,8 +81,12 @@ class Question:
     @property
     def tools(self) -> dict[str, Any]:
         """What is offered, by name."""
-        offered: Sequence[Any] = self.given.get("tools") or ()
-        return {_name_of(one): one for one in offered}
+        return {_name_of(one): one for one in self._offered}
+
+    @property
+    def _offered(self) -> list[Any]:
+        given: Sequence[Any] = self.given.get("tools") or ()
+        return [as_tool(one) if callable(one) else one for one in given]
 
     @property
     def kind(self) -> Any:
@@ -94,7 +99,7 @@ class Question:
         """The parameters as an endpoint takes them, but for the format of a class."""
         found = dict(self.given)
         if found.get("tools"):
-            found["tools"] = [getattr(one, "schema", one) for one in found["tools"]]
+            found["tools"] = [getattr(one, "schema", one) for one in self._offered]
         if self.kind is not None:
             del found["response_format"]
         return found

@@ -221,12 +221,12 @@ def _wanted(reply: Any, tools: Iterable[Any], errors: str) -> list[Wanted]:
     reply = handed(reply)
     if not isinstance(reply, Reply):
         raise GraphError(f"{type(reply).__name__} {reply!r} is no Reply, and calls no tools")
-    known = {one.offer.name: one for one in map(_as_tool, tools)} or reply.tools
-    calls = [(call, _as_tool(known.get(call.name))) for call in reply.tool_calls]
+    known = {one.offer.name: one for one in map(as_tool, tools)} or reply.tools
+    calls = [(call, as_tool(known.get(call.name))) for call in reply.tool_calls]
     return [Wanted(call, reply, found, list(known), errors == "tell") for call, found in calls]
 
 
-def _as_tool(one: Any) -> Any:
+def as_tool(one: Any) -> Any:
     """A tool, a method that is one, or a function made one. Raises GraphError for what cannot be called."""
     if one is None or isinstance(getattr(one, "__func__", one), Tool):
         return one
