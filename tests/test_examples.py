@@ -1,7 +1,8 @@
-"""Every example runs as its own process, without a key and without a network."""
+"""Every example runs as its own process, offline: from its script, or asking a server on loopback."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,17 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tracelib.testing import LoopbackServer
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+NAMED = {path.stem: path for path in EXAMPLES}
 
 
-def run(example: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(example: Path, cwd: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "TRACELIB"))}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
-        [sys.executable, "-W", "error", str(example)],
+        [sys.executable, "-W", "error", str(example), *arguments],
         cwd=cwd,
-        env={**kept, "PYTHONPATH": path},
+        env={**kept, "PYTHONPATH": path, **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -46,7 +50,64 @@ def test_the_greeting_agent_fails_first_and_learns(tmp_path: Path) -> None:
     assert output.rstrip().endswith("Both customers are greeted as they should be.")
 
 
-def test_the_greeting_agent_says_that_no_model_is_asked(tmp_path: Path) -> None:
-    output = run(ROOT / "examples" / "greeting.py", tmp_path).stdout
-    assert output.startswith("No language model is asked")
-    assert "scripted" in output.splitlines()[0]
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_each_example_says_that_no_model_is_asked(example: Path, tmp_path: Path) -> None:
+    first = run(example, tmp_path).stdout.splitlines()[0]
+    assert first.startswith("No language model is asked")
+    assert "scripted" in first
+
+
+TOLD = {
+    "story": [
+        "This is the story of the keeper who never slept.",
+        "The model was asked by find_ideas, write_draft, write_draft, write_draft, choose_best.",
+    ],
+    "chat": ["You have not told me your name.", "(the program ends, and begins again)", "Your name is Ann."],
+    "reasoning": [
+        "2: There are 3 + 4 = 7 pencils.",
+        "Answer: 7",
+        "asked by think, conclude, conclude, conclude.",
+    ],
+    "retrieval": ["When it rains, once in three days is enough. [1]", "[1] garden.md: The tomatoes", "[2] "],
+    "tools": [
+        'calls later({"day": "1 March 2024", "days": 100})',
+        "day: Input should be a valid date",
+        'tool: "2024-06-09"',
+        "assistant: It is a Sunday.",
+    ],
+    "extraction": ["1 x pen", "15.75", "went back with", "the items come to 13.50 and the total is 15.75"],
+    "classification": ["invoice   I was charged twice", "(it is delivery)", "4 of 5 were sorted"],
+}
+"""What each example tells, in order."""
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_an_example_tells_its_story(name: str, tmp_path: Path) -> None:
+    rest = run(NAMED[name], tmp_path).stdout
+    for words in TOLD[name]:
+        assert words in rest
+        rest = rest[rest.index(words) + len(words) :]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_an_example_asks_a_real_model_by_the_environment(name: str, tmp_path: Path) -> None:
+    with LoopbackServer() as server:
+        done = run(NAMED[name], tmp_path, TRACELIB_MODEL="tiny", OPENAI_BASE_URL=server.base_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {request.body["model"] for request in server.requests} == {"tiny"}
+    assert "scripted" not in done.stdout
+
+
+def test_the_chat_goes_on_with_what_its_file_holds(tmp_path: Path) -> None:
+    for text in ("My name is Eva.", "What is my name?"):
+        done = run(NAMED["chat"], tmp_path, "history.json", text)
+    assert "Your name is Eva." in done.stdout
+    (file,) = tmp_path.iterdir()
+    assert [message["role"] for message in json.loads(file.read_text())] == ["user", "assistant"] * 2
+
+
+def test_the_retrieval_reads_the_folder_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "cats.md").write_text("# Cats\n\nThe cat is fed at noon.\n\nThe dog has its own dish.\n")
+    output = run(NAMED["retrieval"], tmp_path, "When is the cat fed?", ".").stdout
+    assert "The cat is fed at noon. [1]" in output
+    assert "[2] cats.md: The dog" in output
