@@ -30,26 +30,31 @@ WORDS = {"live": "value made while running", "opaque": "no source", "import": "i
 
 
 def render_dependencies(
-    versions: Iterable[Version],
+    versions: Iterable[Version] | networkx.MultiDiGraph,
     path: str | os.PathLike[str],
     format: str | None = None,
     layout: str | None = None,
 ) -> Path:
     """Draw what functions use into a file and return its path; the format is that of the suffix.
 
-    `format` and `layout` are as in `Graph.render`. Raises RenderError, and then writes nothing.
+    Given are their versions, or a graph of `dependency_graph` or `store.dependencies`. `format` and `layout`
+    are as in `Graph.render`. Raises RenderError, and then writes nothing.
     """
     target = Path(path)
     kind = format_of(target, format)
     if layout is not None and layout not in LAYOUTS:
         raise RenderError(f"layout={layout!r}: choose one of {', '.join(map(repr, LAYOUTS))}")
-    drawing = dependencies_drawing(dependency_graph(versions))
+    drawing = dependencies_drawing(_graph(versions))
     return written(target, drawn(drawing, kind, layout, len(drawing.boxes) > LARGE))
 
 
-def dependencies_to_dot(versions: Iterable[Version]) -> graphviz.Digraph:
+def dependencies_to_dot(versions: Iterable[Version] | networkx.MultiDiGraph) -> graphviz.Digraph:
     """What functions use as a `graphviz.Digraph`; node ids are n0, n1, ..., what is used first."""
-    return digraph(dependencies_drawing(dependency_graph(versions)))
+    return digraph(dependencies_drawing(_graph(versions)))
+
+
+def _graph(given: Iterable[Version] | networkx.MultiDiGraph) -> networkx.MultiDiGraph:
+    return given if hasattr(given, "add_edge") else dependency_graph(given)
 
 
 def dependencies_drawing(graph: networkx.MultiDiGraph) -> Drawing:
@@ -59,13 +64,13 @@ def dependencies_drawing(graph: networkx.MultiDiGraph) -> Drawing:
     places = {module: at for at, module in enumerate(modules)}
     number = {name: at for at, name in enumerate(names)}
     edges = [
-        (number[used], number[user], kind)
-        for user, used, kind in graph.edges(data="kind")
-        if kind == "calls" or not graph.has_edge(user, used, key="calls")
+        (number[used], number[user], told["kind"], f"{told['count']}x" if told.get("count") else "")
+        for user, used, told in graph.edges(data=True)
+        if told["kind"] != "uses" or not graph.has_edge(user, used, key="calls")
     ]
     drawn_edges = [Line(*edge) for edge in edges if edge[0] < edge[1]]
     round_about = len(edges) - len(drawn_edges)
-    caption = f"{round_about} uses that lead back in a circle are not drawn." if round_about else ""
+    caption = f"Not drawn, since they lead back in a circle: {round_about}." if round_about else ""
     boxes = [_box(graph.nodes[name], places) for name in names]
     return Drawing(boxes, drawn_edges, [Frame(module) for module in modules], _title(graph), caption)
 

@@ -58,5 +58,6 @@ LINES: dict[str, Stroke] = {
     "within": Stroke("#8591a5", "dotted", "dot", "1.5 4", "┈┈●", "made inside the call"),
     "control": Stroke("#98a2b3", "dashed", "odiamond", "9 3 2 3", "─ ·◇", "only a branch read it", 1.1),
     "uses": Stroke("#3d4a5f", "solid", "normal", "", "──▶", "is used by"),
+    "flows": Stroke("#2e7d4f", "dashed", "normal", "6 4", "╌╌▶", "its results were given to", 1.4),
     "calls": Stroke("#2f63b0", "solid", "empty", "", "──▷", "recorded function, used by", 1.8),
 }

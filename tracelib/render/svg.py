@@ -66,6 +66,7 @@ HEADS = {  # each kind of line has a head of its own shape
     "read": '<path d="M1 1L9 5L1 9" fill="none" stroke="{c}" stroke-width="1.5"/>',
     "within": '<circle cx="6" cy="5" r="3" fill="{c}"/>',
     "uses": '<path d="M0 1L9 5L0 9Z" fill="{c}"/>',
+    "flows": '<path d="M0 1L9 5L0 9Z" fill="{c}"/>',
     "calls": '<path d="M1 1L9 5L1 9Z" fill="#fff" stroke="{c}"/>',
     "control": '<path d="M1 5L5 2L9 5L5 8Z" fill="#fff" stroke="{c}"/>',
 }

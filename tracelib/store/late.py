@@ -15,6 +15,7 @@ TABLE = {
     "calls": "tracelib.store.questions.listing:calls",
     "consumed": "tracelib.store.questions.calls:consumed",
     "consumers": "tracelib.store.questions.calls:consumers",
+    "dependencies": "tracelib.store.questions.traffic:dependencies",
     "difference": "tracelib.versioning.changes:difference",
     "events": "tracelib.store.questions.reading:events",
     "export": "tracelib.store.keeping.transfer:export",

@@ -206,6 +206,17 @@ class Store:
         """The recorded graph behind a call, as it was: send feedback back through it, or draw it."""
         return late("graph")(self.ready(), self.blobs, id)  # type: ignore[no-any-return]
 
+    def dependencies(self, *names: str) -> Any:
+        """Which functions use which, as a networkx graph: what their newest versions say, and what calls did.
+
+        Edges have `kind` "uses", "calls" or "flows"; the last two have a `count` over all stored calls.
+        Without names all functions are in it.
+        """
+        newest: dict[str, StoredVersion] = {}
+        for version in map(self.version, names) if names else self.versions():
+            newest.setdefault(version.name, version)
+        return late("dependencies")(self.ready(), list(newest.values()))
+
     def difference(self, old: str, new: str) -> Difference:
         """What changed between two versions."""
         before, after = self.version(old).whole, self.version(new).whole
