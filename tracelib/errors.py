@@ -119,7 +119,7 @@ class CassetteError(ModelError):
 
 
 class CassetteMiss(CassetteError):  # noqa: N818
-    """A cassette holds no reply to a question; `difference` shows how it differs from the nearest it holds."""
+    """A cassette has no reply to a question; `difference` shows how it differs from the nearest it has."""
 
     def __init__(self, message: str, difference: str = "") -> None:
         super().__init__(message)

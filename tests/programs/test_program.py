@@ -298,6 +298,17 @@ def test_a_trainable_program_learns_its_system_prompt() -> None:
     assert greet("Ann", api_params={"n": 1}) == "Be brief."
 
 
+def test_a_variant_shares_the_prompt_that_is_learned() -> None:
+    @trace.lm(model=ScriptedModel(lambda messages: str(messages[0]["content"])), trainable=True)
+    def greet(name: str) -> str:
+        """Be kind."""
+        return name
+
+    hot = greet.using(api_params={"temperature": 2})
+    greet.system.update("Be brief.", because="asked")
+    assert (hot("Ann"), hot.system is greet.system) == ("Be brief.", True)
+
+
 def test_a_program_whose_code_learns_too_has_both() -> None:
     model = ScriptedModel(lambda messages: str(messages[-1]["content"]))
 

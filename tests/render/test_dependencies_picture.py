@@ -56,7 +56,7 @@ def test_a_function_with_a_version_stands_out_and_modules_are_frames(versions: l
 def test_uses_that_lead_in_a_circle_are_told(versions: list[Version]) -> None:
     drawing = dependencies_drawing(dependency_graph(versions))
     assert all(line.source < line.target for line in drawing.lines)
-    assert drawing.caption == "1 uses that lead back in a circle are not drawn."
+    assert drawing.caption == "Not drawn, since they lead back in a circle: 1."
 
 
 def test_our_own_layout_writes_an_svg_that_nothing_breaks_out_of(

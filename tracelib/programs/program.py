@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from tracelib.llm.model import Model, as_model, with_client
 from tracelib.programs.handing import handed, handed_later
 from tracelib.programs.question import FORMATS, Question, ask, ask_later
 from tracelib.programs.stream import ProgramStream, Streaming, streamed
+
+_making = threading.RLock()
+"""Held while a prompt's Parameter is made, so that threads that ask for it first at once get the same one."""
 
 OVERRIDES = frozenset(("api_params", "client", "model"))
 """What a call may say beside the function's own arguments."""
@@ -89,12 +93,17 @@ class Program(Bundle[Any, Any]):
     def system(self) -> Any:
         """The docstring as a Parameter where the program is trainable, else None."""
         if self.learns and self._system is None:
-            self._system = self._made_system()
+            with _making:
+                if self._system is None:
+                    self._system = self._made_system()
         return self._system
 
     def _made_system(self) -> Any:
         described = f"The system prompt of {self.op.name}."
-        return Parameter(inspect.getdoc(self.fn) or "", name=f"{self.op.name}.system", description=described)
+        made = Parameter(inspect.getdoc(self.fn) or "", name=f"{self.op.name}.system", description=described)
+        if self._owner is None:
+            made._program = self.op.key
+        return made
 
     def parameters(self) -> list[Any]:
         return list(self.parts().values())
@@ -116,6 +125,7 @@ class Program(Bundle[Any, Any]):
         self, model: Any = None, client: Any = None, api_params: Mapping[str, Any] | None = None
     ) -> Program:
         """The same program, of the same name and versions, that asks another model or in another way."""
+        self.parts()  # which both are to share
         made = self._twin(self._asked.using(model, client, api_params))
         made.op = self.op
         return made
