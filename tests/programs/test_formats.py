@@ -9,7 +9,7 @@ import pydantic
 import pytest
 
 import tracelib as trace
-from tracelib.errors import BadRequest, InvalidReply
+from tracelib.errors import BadRequest, GraphError, InvalidReply
 from tracelib.llm.openai import OpenAIModel
 from tracelib.llm.reply import Reply
 from tracelib.testing import Fails, LoopbackServer, Says, calls_tool
@@ -109,6 +109,17 @@ def test_a_refusal_and_a_reply_cut_off_say_so(
     server.then(answer, answer)
     with pytest.raises(InvalidReply, match=why):
         asking(model)("Rome")
+
+
+def test_a_format_that_is_no_pydantic_class_is_refused_and_a_dict_goes_as_it_is(
+    server: LoopbackServer, model: OpenAIModel
+) -> None:
+    describe = asking(model)
+    with pytest.raises(GraphError, match="a pydantic class, or a dict"):
+        describe("Rome", api_params={"response_format": int})
+    server.then(TEXT)
+    assert describe("Rome", api_params={"response_format": {"type": "json_object"}}) == TEXT
+    assert server.requests[0].body["response_format"] == {"type": "json_object"}
 
 
 def test_several_choices_are_several_objects(server: LoopbackServer, model: OpenAIModel) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pydantic
 
-from tracelib.errors import BadRequest, InvalidReply
+from tracelib.errors import BadRequest, GraphError, InvalidReply
 from tracelib.llm.message import Message, assistant, system, user
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
@@ -92,7 +92,13 @@ class Question:
     def kind(self) -> Any:
         """The pydantic class that the reply is to be of, or None."""
         wanted = self.given.get("response_format")
-        return wanted if isinstance(wanted, type) else None
+        if wanted is None or isinstance(wanted, Mapping):
+            return None
+        if not (isinstance(wanted, type) and issubclass(wanted, pydantic.BaseModel)):
+            raise GraphError(
+                f"response_format is a pydantic class, or a dict as the endpoint takes it, not {wanted!r}"
+            )
+        return wanted
 
     @property
     def params(self) -> dict[str, Any]:
