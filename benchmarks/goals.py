@@ -66,6 +66,10 @@ GOALS: dict[str, Goal] = {
     "journal": Goal(None, "bytes"),
     "threads": Goal(0, "wrong", "0", "trace-opt: wrong inputs"),
     "threads, cost": Goal(None, "x one thread", "1.4", "trace-opt 1.2"),
+    "program, sync": Goal(0.5, "ms more"),
+    "program, async": Goal(0.7, "ms more"),
+    "program, CPU": Goal(None, "ms more"),
+    "programs at once": Goal(1.5, "x client alone"),
     "failed": Goal(None, ""),
     "install size": Goal(None, "MiB", "", "trace-opt 1,138; textgrad 524"),
 }

@@ -10,7 +10,19 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import calls, closures, graphs, loading, memory, peers, pictures, postgres, storing, threads
+from benchmarks import (
+    calls,
+    closures,
+    graphs,
+    loading,
+    memory,
+    peers,
+    pictures,
+    postgres,
+    programs,
+    storing,
+    threads,
+)
 from benchmarks.goals import GOALS
 from benchmarks.harness import Row
 from benchmarks.report import missed, number, table, to_json, verdict
@@ -36,6 +48,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
     "postgres": postgres.stored,
     "opening": storing.opening,
     "threads": threads.concurrency,
+    "programs": programs.programs,
 }
 
 POSTGRES = "a server to measure a store on, in a new database that is dropped again: postgresql://..."
@@ -69,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     add("benchmarks", nargs="*", metavar="NAME", help="which to run; else all")
     add("--list", action="store_true", help="say what there is and what the goals are")
     add("--size", choices=SIZES, default="full", help="tiny only shows that everything runs")
-    add("--quick", action="store_true", help="the same as --size quick: under a minute")
+    add("--quick", action="store_true", help="the same as --size quick: about a minute")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     add("--check", action="store_true", help="exit with 1 when a goal is missed")
     add("--peers", action="store_true", help="measure the peers that are installed, too")

@@ -34,6 +34,7 @@ FIRST_ROWS = {
     "postgres": "store in PostgreSQL",
     "opening": "store, init and first call",
     "threads": "threads, 320 calls",
+    "programs": "program, sync",
 }
 
 
