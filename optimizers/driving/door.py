@@ -118,6 +118,8 @@ def needs(question: Question, ledger: Ledger) -> dict[str, float]:
 
 
 def _completion_limit(question: Question) -> int:
+    if question.params.get("api") == "embeddings":
+        return 0  # there is no text in its reply
     limits = [int(question.params[name]) for name in LIMITS if question.params.get(name)]
     if not limits:
         raise OptimizerError(

@@ -5,8 +5,10 @@ import threading
 import pytest
 
 from optimizers.budget import Budget, Ledger
+from optimizers.driving.door import _completion_limit
 from optimizers.effects import Cost
 from tracelib.errors import BudgetExhausted, OptimizerError
+from tracelib.llm.guard import Question
 
 
 class Clock:
@@ -132,3 +134,7 @@ def test_a_budget_and_what_was_spent_read_as_text():
     assert (
         str(ledger.spent) == "1,200 rollouts, 2 proposals, 2 model calls, tokens unknown, cost unknown, 0.0 s"
     )
+
+
+def test_vectors_need_no_limit_on_a_reply() -> None:
+    assert _completion_limit(Question("m", "p", [], {"api": "embeddings", "input": ["a"]})) == 0

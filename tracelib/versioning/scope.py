@@ -135,7 +135,7 @@ class Reader:
             value = getattr(node, name, None)
             if value.__class__ is list:
                 stack += [child for child in reversed(value) if child is not None]
-            elif value is not None:
+            elif isinstance(value, ast.AST):
                 stack.append(value)
 
     def meet(self, chain: tuple[str, ...], node: ast.Name, soft: bool | None = None) -> None:
