@@ -81,6 +81,7 @@ class Exchange:
         self._attempts = 0
         self._started = perf_counter()
         self._first_token: float | None = None
+        self._request_id: str | None = None
         self._gathering = dialect.gathering()
         self.retrying = policy.options(mends, asked_wait, self._begin)
 
@@ -95,12 +96,15 @@ class Exchange:
         return created
 
     def arguments(self, stream: bool = False) -> dict[str, Any]:
-        """What the SDK is called with. It checks names, so all but two parameters go by `extra_body`."""
-        body, words = {**self.body}, self._dialect.words
+        """What the SDK is called with. It checks names, so the parameters go by `extra_body`.
+
+        The words do, too: the SDK would look through them for what it has to translate, which takes as long
+        as sending them, and there is nothing in them to translate.
+        """
         return {
-            "model": body.pop("model"),
-            words: body.pop(words),
-            "extra_body": body,
+            "model": self.body["model"],
+            self._dialect.words: [],
+            "extra_body": self.body,
             **self._about,
             **(self._dialect.streaming if stream else {}),
         }
@@ -114,12 +118,14 @@ class Exchange:
             raise as_call_error(error, self._where, self._attempts) from error
 
     @contextmanager
-    def cuts(self) -> Iterator[None]:
+    def cuts(self, stream: Any) -> Iterator[None]:
         """As `failures`, for reading a stream that has begun; nothing is tried again there."""
+        self._request_id = stream.response.headers.get("x-request-id")
         try:
             yield
         except json.JSONDecodeError as error:
-            raise self._malformed(f"the stream brought no JSON: {error}", error.doc, None) from error
+            words = f"the stream brought no JSON: {error}"
+            raise self._malformed(words, error.doc, self._request_id) from error
         except openai.APIError as error:
             raise self._cut(error, kind_of(error)) from error
         except Exception as error:
@@ -143,13 +149,13 @@ class Exchange:
                 self._first_token = perf_counter() - self._started
             yield piece
 
-    def gathered(self, stream: Any) -> Reply:
+    def gathered(self) -> Reply:
         """The reply of a stream that was read to its end. Raises ModelUnavailable when it ended too early."""
         if not self._gathering.ended:
-            raise ModelUnavailable(self._broken("it ended without saying why"), attempts=self._attempts)
+            raise self._ended_early(ModelUnavailable, "it ended without saying why", None)
         completion = self._gathering.completion()
-        request_id = stream.response.headers.get("x-request-id")
-        return replace(self._reply(completion, str(completion), request_id), first_token=self._first_token)
+        reply = self._reply(completion, str(completion), self._request_id)
+        return replace(reply, first_token=self._first_token)
 
     def _begin(self, nth: int) -> None:
         self._attempts = nth
@@ -178,12 +184,12 @@ class Exchange:
         return MalformedReply(message, text, status=200, request_id=request_id, attempts=self._attempts)
 
     def _cut(self, error: Exception, kind: type[ModelCallError]) -> ModelCallError:
-        code = getattr(error, "code", None)
-        return kind(self._broken(words_of(error)), code=code, attempts=self._attempts)
+        return self._ended_early(kind, words_of(error), getattr(error, "code", None))
 
-    def _broken(self, words: str) -> str:
+    def _ended_early(self, kind: type[ModelCallError], words: str, code: str | None) -> ModelCallError:
         told = len(self._gathering.text)
-        return f"{self._where}: the stream broke off after {told} characters of text: {words}"
+        message = f"{self._where}: the stream broke off after {told} characters of text: {words}"
+        return kind(message, code=code, request_id=self._request_id, attempts=self._attempts)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -105,10 +105,10 @@ class OpenAIModel(Model):
                 stream: Any = Retrying(**exchange.retrying)(
                     turns.send, exchange.opening(client), exchange.arguments(stream=True)
                 )
-            with stream, exchange.cuts():
+            with stream, exchange.cuts(stream):
                 for chunk in stream:
                     yield from exchange.hear(chunk)
-            reply = turns.settled(exchange.gathered(stream))
+            reply = turns.settled(exchange.gathered())
         yield reply
 
     async def apieces(self, question: Question) -> AsyncPieces:
@@ -119,11 +119,11 @@ class OpenAIModel(Model):
                     turns.asend, exchange.opening(client), exchange.arguments(stream=True)
                 )
             async with stream:
-                with exchange.cuts():
+                with exchange.cuts(stream):
                     async for chunk in stream:
                         for piece in exchange.hear(chunk):
                             yield piece
-            reply = turns.settled(exchange.gathered(stream))
+            reply = turns.settled(exchange.gathered())
         yield reply
 
     def close(self) -> None:
