@@ -299,3 +299,16 @@ def test_over_a_connection_the_loop_and_its_end_are_the_same() -> None:
     assert [message["role"] for message in sent] == ["user", "assistant", "tool"]
     assert sent[1]["tool_calls"][0]["function"] == {"name": "add", "arguments": '{"a": 1, "b": 2}'}
     assert sent[2] == {"role": "tool", "content": "3", "tool_call_id": "call_0"}
+
+
+def test_a_program_and_its_tools_are_an_agent_that_takes_messages() -> None:
+    model = ScriptedModel([wants("add", a=1, b=2), "3", wants("add", a=2, b=2), wants("add", a=2, b=2)])
+
+    @trace.lm(model=model, raw=True)
+    def assistant(messages: list[Any]) -> list[Any]:
+        return messages
+
+    calculator = trace.agent_loop(assistant, [add], max_turns=2)
+    assert calculator("What is 1 + 2?").text == "3"
+    with pytest.raises(TurnLimitReached):
+        calculator([trace.user("What is 2 + 2?")])

@@ -226,16 +226,28 @@ async def test_an_answer_that_is_no_object_is_asked_for_again_and_then_one_error
 
 
 @pytest.mark.parametrize("way", [called, awaited])
-@pytest.mark.parametrize("answer", [Says(refusal="No."), Says("Once up", finish_reason="length")])
-async def test_a_text_that_was_refused_or_cut_off_is_given_and_the_reply_says_so(
-    way: Way, answer: Says, server: LoopbackServer, model: OpenAIModel, store: Any
+async def test_a_text_that_was_cut_off_is_given_and_the_reply_says_so(
+    way: Way, server: LoopbackServer, model: OpenAIModel, store: Any
 ) -> None:
-    server.otherwise = answer
-    said = answer.text or answer.refusal
-    assert await way(model) == said
+    server.otherwise = Says("Once up", finish_reason="length")
+    assert await way(model) == "Once up"
     reply = await way(model, raw=True)
-    assert (reply.text, reply.refusal, reply.finish_reason) == (said, answer.refusal, answer.finish_reason)
+    assert (reply.text, reply.finish_reason) == ("Once up", "length")
     assert [call.status for call in store.calls()] == ["returned", "returned"]
+
+
+@pytest.mark.parametrize("way", [called, awaited, streamed, astreamed])
+async def test_a_refusal_is_an_error_of_a_text_and_told_by_a_reply(
+    way: Way, server: LoopbackServer, model: OpenAIModel, store: Any
+) -> None:
+    server.otherwise = Says(refusal="I will not.")
+    with pytest.raises(InvalidReply, match="the model refused: I will not") as raised:
+        await way(model)
+    assert (raised.value.reply, raised.value.attempts) == ("I will not.", 1)
+    assert raised.value.request_id == "req-1"
+    assert [call.status for call in store.calls()] == ["failed"]
+    if way in (called, awaited):
+        assert (await way(model, raw=True)).refusal == "I will not."
 
 
 @pytest.mark.parametrize("way", [called, awaited])

@@ -57,7 +57,8 @@ def test_a_stream_that_is_closed_is_recorded_with_what_had_come(
         assert stream.result == first
         stream.close()
     (call,) = store.calls(values=True)
-    assert (call.output, call.status) == (first, "returned")
+    assert (call.output, call.status, call.model) == (first, "returned", "small")
+    assert store.call(call.id).first_token is not None
 
 
 def test_a_stream_that_breaks_is_a_failed_call(

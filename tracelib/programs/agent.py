@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
@@ -63,17 +64,26 @@ def agent_loop(
     `program` takes the messages so far and gives a Reply, as `@lm(..., tools=[...])` does: `messages` are a
     text, a message, a dict in chat shape, or a list of these. `tools` are offered and called instead of the
     program's own; `parallel` and `errors` are as in `call_tools`. Gives the Conversation, and for an async
-    program a coroutine of it. All is recorded as one call with those of the turns in it.
+    program a coroutine of it. All is recorded as one call with those of the turns in it. Given the tools in
+    the place of the messages, `agent_loop(program, tools)`, it gives the agent, which takes the messages.
 
     Raises TurnLimitReached, which holds the conversation, when tools are called in the last of `max_turns`
     turns, too; their results are the last messages, so that the conversation can be gone on with.
     """
     if not isinstance(max_turns, int) or max_turns < 1:
         raise GraphError(f"max_turns is how often the program is asked, 1 or more, not {max_turns!r}")
+    if _are_tools(messages):
+        options: dict[str, Any] = {"max_turns": max_turns, "parallel": parallel, "errors": errors}
+        return functools.partial(agent_loop, program, tools=messages, **options)
     offered = list(tools)
     run = Loop(_offering(program, offered), {"tools": offered, "parallel": parallel, "errors": errors})
     given = name_of(program), as_messages(messages), max_turns
     return run.handed_later(run.later(*given)) if _is_async(program) else run.handed(run.now(*given))
+
+
+def _are_tools(given: Any) -> bool:
+    """Whether these are functions to call, and no messages."""
+    return isinstance(given, (list, tuple)) and bool(given) and all(map(callable, given))
 
 
 class Loop:

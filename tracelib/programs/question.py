@@ -128,6 +128,8 @@ class Question:
         """What the caller gets of the reply; `parsed` are the objects that its texts are."""
         if self.raw or (self.tools and parsed is None):
             return reply.having(parsed[0] if parsed else None).offering(self.tools)
+        if parsed is None and reply.refusal:
+            raise _refused(reply, reply.attempts)
         found = list(reply.texts) if parsed is None else parsed
         return found if len(found) > 1 else found[0]
 
@@ -162,9 +164,9 @@ class Question:
 
     def _parsed(self, reply: Reply, attempts: int) -> list[Any]:
         """The objects that the texts are; InvalidReply says why one is none."""
-        told: dict[str, Any] = {"request_id": reply.request_id, "attempts": attempts}
         if reply.refusal:
-            raise InvalidReply(f"the model refused: {reply.refusal}", reply.text, **told)
+            raise _refused(reply, attempts)
+        told: dict[str, Any] = {"request_id": reply.request_id, "attempts": attempts}
         cut = ", it was cut off at max_tokens" if reply.finish_reason == "length" else ""
         return [self._object(text, cut, told) for text in reply.texts]
 
@@ -175,6 +177,11 @@ class Question:
         except pydantic.ValidationError as error:
             words = f"the reply is no {self.kind.__name__}{cut}: {_said(error)}"
             raise InvalidReply(words, text, **told) from error
+
+
+def _refused(reply: Reply, attempts: int) -> InvalidReply:
+    words = f"the model refused: {reply.refusal}"
+    return InvalidReply(words, reply.text, request_id=reply.request_id, attempts=attempts)
 
 
 def _said(error: pydantic.ValidationError) -> str:

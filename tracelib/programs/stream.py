@@ -12,7 +12,7 @@ from tracelib.graph.arguments import Watch
 from tracelib.graph.operator import Operator
 from tracelib.graph.recording import failed, finished
 from tracelib.graph.streams import current
-from tracelib.graph.tracing import Frame, clock, ears, is_tracing, tell
+from tracelib.graph.tracing import Frame, annotate, clock, ears, is_tracing, tell
 from tracelib.graph.wrapper import recording
 from tracelib.llm.reply import Reply
 from tracelib.programs.handing import handed
@@ -101,6 +101,7 @@ class ProgramStream:
         self._program, self._make, self._record = program, make, record
         self._pieces: Any = None
         self._question: Any = None
+        self._asked_at = 0.0
         self._heard: list[str] = []
         self._result: Any = None
         self._ended = False
@@ -127,8 +128,7 @@ class ProgramStream:
             if self._pieces is None:
                 self._ask("stream", self._prompt())
             piece: str | None = next(self._pieces, None)
-            if piece is None:
-                self._end(self._pieces.reply)
+            self._hear(piece)
         return self._given(piece, StopIteration)
 
     def close(self) -> None:
@@ -156,8 +156,7 @@ class ProgramStream:
                 prompt = self._make()
                 self._ask("astream", await prompt if inspect.isawaitable(prompt) else prompt)
             piece: str | None = await anext(self._pieces, None)
-            if piece is None:
-                self._end(self._pieces.reply)
+            self._hear(piece)
         return self._given(piece, StopAsyncIteration)
 
     async def aclose(self) -> None:
@@ -191,6 +190,7 @@ class ProgramStream:
             raise GraphError(
                 f"{self._program.name} gives a {question.kind.__name__}, which comes whole: call it"
             )
+        self._asked_at = clock()
         self._pieces = getattr(self._program.model(), way)(question.messages, **question.params)
 
     @contextlib.contextmanager
@@ -211,9 +211,16 @@ class ProgramStream:
                 record.failed(error)
             raise
 
+    def _hear(self, piece: str | None) -> None:
+        """Tell when the first piece came, also of a reply that will not be read to its end."""
+        if piece is None:
+            self._end(self._pieces.reply)
+        elif not self._heard:
+            annotate(first_token_ns=int((clock() - self._asked_at) * 1e9))
+
     def _end(self, reply: Reply) -> None:
-        self._ended = True
         value = self._question.result(reply)
+        self._ended = True
         self._result = value if self._record is None else handed(self._record.ended(value))
 
     def _given(self, piece: str | None, end: type[Exception]) -> str:
