@@ -40,7 +40,7 @@ class Statement:
     @property
     def names(self) -> Names:
         if self._names is None:
-            self._names = names_of([self.node])
+            self._names = names_of([self.node], self.chunk.declaring)
         return self._names
 
     @property
@@ -87,6 +87,7 @@ class Chunk:
         self.source_lines = lines
         self.stamp = stamp
         self.text = "".join(lines)
+        self.declaring = "global" in self.text or "nonlocal" in self.text
         self.lines = self.text.split("\n")
         self.problem = ""
         self.statements: list[Statement] = []

@@ -64,9 +64,12 @@ def _children(kind: type[ast.AST]) -> tuple[str, ...]:
     return CHILDREN[kind]
 
 
-def names_of(nodes: Iterable[ast.AST]) -> Names:
-    """The names of statements or expressions that are read as if they stood at the top of a module."""
-    reader = Reader()
+def names_of(nodes: Iterable[ast.AST], declaring: bool = True) -> Names:
+    """The names of statements or expressions that are read as if they stood at the top of a module.
+
+    `declaring` says whether there may be a `global` or `nonlocal` among them.
+    """
+    reader = Reader(declaring)
     reader.read(nodes)
     return reader.names
 
@@ -92,7 +95,8 @@ class Within(NamedTuple):
 class Reader:
     """The pass itself. `scope` is where it reads now; it is `soft` inside annotations and texts."""
 
-    def __init__(self) -> None:
+    def __init__(self, declaring: bool) -> None:
+        self.declaring = declaring
         self.names = Names()
         self.scope = Scope(MODULE, None)
         self.soft = False
@@ -343,7 +347,7 @@ def _arguments(r: Reader, args: ast.arguments, outer: Scope) -> None:
 
 def _declarations(r: Reader, body: list[ast.stmt], scope: Scope) -> None:
     """`global` and `nonlocal` hold for the whole scope, wherever they stand in it."""
-    waiting: list[ast.AST] = list(body)
+    waiting: list[ast.AST] = list(body) if r.declaring else []
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Global):
