@@ -267,7 +267,7 @@ def test_paths_that_cannot_be_used_are_named(place: Place, blobs: Blobs, tmp_pat
         import_(place.database, blobs, tmp_path / "no/such/file")
 
 
-DEEP = "[" * 960 + "]" * 960
+DEEP = "[" * 100_000 + "]" * 100_000  # deeper than any limit that a program may have set
 ELSEWHERE = {"$": "blob", "hash": "0" * 64, "size": 3, "prefix": "x"}
 DAMAGE: list[tuple[str, Callable[[str], str], str]] = [
     ("call", lambda line: line[: len(line) // 2] + "\n", "is not JSON"),

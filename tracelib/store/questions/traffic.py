@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx
 from sqlalchemy import Connection, Select, func, select
 
 from tracelib.store.database import Database
 from tracelib.store.rows import StoredVersion
 from tracelib.store.schema import call, edge, function
 from tracelib.versioning.dependencies import dependency_graph
+
+if TYPE_CHECKING:
+    import networkx
 
 ASIDE = ("within", "control", "possible")
 """Slots of edges that no value of the call itself came in by."""
