@@ -59,6 +59,21 @@ def test_equal_closures_at_two_places_share_the_hash_and_keep_two_names(tmp_path
     assert one.name != two.name
 
 
+def test_a_module_is_all_that_its_text_binds(tmp_path: Path) -> None:
+    text = "import json\nLIMIT = 1\ndef f():\n    return json.dumps(g() + LIMIT)\ndef g():\n    return 1\n"
+    shop = written.module(tmp_path, text)
+    version = version_of(shop)
+    assert (version.name, version.partial) == (f"{shop.__name__}:{shop.__name__}", False)
+    assert [part.name for part in version.parts[1:]] == ["LIMIT", "f", "g", "json"]
+    scope: dict[str, Any] = {}
+    exec(version.closure, scope)
+    assert scope["f"]() == "2"
+    assert version_of(shop) is version
+    shop.LIMIT = 2
+    assert version_of(shop).hash != version.hash
+    assert version_of(json).name == "json:json"
+
+
 def test_an_installed_library_counts_with_its_version(tmp_path: Path) -> None:
     version = written.version(tmp_path, "import numpy as np\ndef f():\n    return np.zeros(1)\n")
     assert version.libraries == {"numpy": numpy.__version__}

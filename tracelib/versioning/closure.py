@@ -31,7 +31,7 @@ os.register_at_fork(after_in_child=_renew)
 
 
 def version_of(fn: Any) -> Version:
-    """The version of a function, method, class, lambda, partial, bundle, program or callable object.
+    """The version of a function, method, class, lambda, partial, bundle, program, callable object or module.
 
     It never raises for what cannot be seen: such a version is partial and says why. Asked again for
     an unchanged function it costs a look at each name the closure uses.

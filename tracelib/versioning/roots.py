@@ -6,6 +6,7 @@ import functools
 import types
 from typing import Any
 
+from tracelib.versioning import places
 from tracelib.versioning.chunks import DEFINITIONS
 from tracelib.versioning.inspection import (
     attributes,
@@ -41,6 +42,8 @@ class Root:
 
 def find_root(walk: Walk, value: Any) -> Root:
     """The piece that defines what was asked for; it is the walk's first."""
+    if places.is_module(value):
+        return _module_root(walk, value)
     held = value
     value = function_under(value)
     if type(held) is types.MethodType:
@@ -59,6 +62,23 @@ def find_root(walk: Walk, value: Any) -> Root:
     if inner is not None:
         return _function_root(walk, inner, value)
     return _other_root(walk, value, held)
+
+
+def _module_root(walk: Walk, value: types.ModuleType) -> Root:
+    """A module of Python's: all that its text binds."""
+    namespace = places.namespace_of(value)
+    whole = plain_string(namespace.get("__name__")) or "module"
+    name = whole.rpartition(".")[2]
+    if not walk.is_local(namespace):
+        return _opaque_root(walk, value, whole, name)
+    space = walk.spaces.of(namespace)
+    piece, _ = walk.new(("root", id(value)), "module", name, space)
+    piece.canonical = "module"
+    for bound in space.names:
+        owner = walk.owner(space, bound)
+        if owner.piece is not None:
+            piece.refs.append((bound, owner.piece.index))
+    return Root(piece, name)
 
 
 def _class_root(walk: Walk, value: type) -> Root:
