@@ -1,7 +1,7 @@
 """One text for all ways to write the same code: what the hash is taken of.
 
 Layout, comments, quotes, the spelling of numbers and the minor version of Python leave it as it is;
-docstrings, annotations, constants and names do not. The walk needs no recursion.
+docstrings, annotations, constants and names do not. Trees may be nested as deep as Python reads them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 SCHEME = "v1"
@@ -31,53 +31,67 @@ def digest(*texts: str) -> str:
 
 def canonical(nodes: Iterable[ast.AST]) -> str:
     """The canonical text of statements or expressions."""
-    out: list[str] = []
-    stack: list[Any] = list(nodes)[::-1]
-    pop, push, write = stack.pop, stack.append, out.append
-    while stack:
-        item = pop()
-        kind = item.__class__
-        if kind is str:
-            write(item)
-        elif kind is ast.Name:
-            write(f"(Name id={item.id};)")
-        elif kind is ast.Constant:
-            write(constant(item.value))
-        elif kind is ast.Attribute and item.value.__class__ is ast.Name:
-            write(f"(Attribute value=(Name id={item.value.id};) attr={item.attr};)")
-        elif item is None:
-            write("N")
-        else:
-            fields = FIELDS.get(kind)
-            push(")")
-            for name, label in _fields(kind) if fields is None else fields:
-                value: Any = getattr(item, name, None)
-                inner = value.__class__
-                if inner is ast.Name:
-                    push(f"{label}(Name id={value.id};)")
-                elif inner is str:
-                    push(f"{label}{value};")
-                elif inner is list:
-                    if value:
-                        push("]")
-                        stack += (_normal(item, name, value) if name in SPECIAL else value)[::-1]
-                        push(f"{label}[")
-                elif isinstance(value, ast.AST):
-                    push(value)
-                    push(label)
-                elif value is not None:
-                    push(label + constant(value))
-            write(f"({kind.__name__}")
-    return "".join(out)
+    parts: list[Any] = list(nodes)
+    while True:
+        out: list[Any] = []
+        deep: list[ast.AST] = []
+        for part in parts:
+            _write(part, out.append, deep, DEPTH)
+        if not deep:
+            return "".join(out)
+        parts = out
 
 
-def _fields(kind: type[ast.AST]) -> list[tuple[str, str]]:
-    """The fields of a kind of node that count, last first as a stack needs them, with their labels."""
-    FIELDS[kind] = [(name, f" {name}=") for name in reversed(kind._fields) if name not in IGNORED]
-    return FIELDS[kind]
+def _write(item: Any, write: Callable[[Any], None], deep: list[ast.AST], left: int) -> None:
+    """Write the text of a part of a tree; what is nested deeper than `left` stays as it is, for later."""
+    kind = item.__class__
+    if kind is ast.Name:
+        write(f"(Name id={item.id};)")
+    elif kind is ast.Constant:
+        write(constant(item.value))
+    elif kind is str:
+        write(item)
+    elif item is None:
+        write("N")
+    elif not left:
+        write(item)
+        deep.append(item)
+    else:
+        head, fields = FORMS.get(kind) or _form(kind)
+        write(head)
+        for name, label in fields:
+            value: Any = getattr(item, name, None)
+            inner = value.__class__
+            if inner is ast.Name:
+                write(f"{label}(Name id={value.id};)")
+            elif inner is str:
+                write(f"{label}{value};")
+            elif inner is list:
+                if value:
+                    write(f"{label}[")
+                    for one in _normal(item, name, value) if name in SPECIAL else value:
+                        _write(one, write, deep, left - 1)
+                    write("]")
+            elif isinstance(value, ast.AST):
+                write(label)
+                _write(value, write, deep, left - 1)
+            elif value is not None:
+                write(label + constant(value))
+        write(")")
 
 
-FIELDS: dict[type, list[tuple[str, str]]] = {}
+Form = tuple[str, list[tuple[str, str]]]
+"""How the text of a kind of node begins, and the fields of it that count, with their labels."""
+FORMS: dict[type, Form] = {}
+DEPTH = 40
+"""Levels of a tree that are written by functions within functions: Python's own stack is the user's."""
+
+
+def _form(kind: type[ast.AST]) -> Form:
+    FORMS[kind] = f"({kind.__name__}", [(name, f" {name}=") for name in kind._fields if name not in IGNORED]
+    return FORMS[kind]
+
+
 SPECIAL = frozenset(("body", "values", "names", "kwd_attrs"))
 """Fields whose lists are not taken as they are."""
 
