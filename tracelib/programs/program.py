@@ -22,7 +22,7 @@ from tracelib.llm.message import as_messages, system
 from tracelib.llm.model import Model, as_model, with_client
 from tracelib.programs.handing import handed, handed_later
 from tracelib.programs.question import FORMATS, Question, ask, ask_later
-from tracelib.programs.stream import ProgramStream, Streaming, streamed
+from tracelib.programs.stream import ProgramStream, streamed
 
 _making = threading.RLock()
 """Held while a prompt's Parameter is made, so that threads that ask for it first at once get the same one."""
@@ -139,7 +139,7 @@ class Program(Bundle[Any, Any]):
         if mine:
             return self.using(**mine).stream(*args, **kwargs)
         if self._stream is None:
-            self._stream = streamed(self, Streaming(self))
+            self._stream = streamed(self)
         made: ProgramStream = self._stream(*args, **kwargs)
         return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tracelib.errors import GraphError
@@ -24,11 +25,16 @@ CLOSED = "closed"
 """Why a reply ended that was not read to its end."""
 
 
-def streamed(program: Program, runner: Streaming) -> Callable[..., Any]:
+def streamed(program: Program) -> Callable[..., Any]:
     """The function that begins a stream of a program's reply; nothing is asked before the first piece."""
+
+    def run(op: Operator, catch: bool, args: Any, keywords: Any, make: Any, *rest: Any) -> ProgramStream:
+        """Stands where a runner of calls stands: gives the stream in place of running the body."""
+        return ProgramStream(program, make, _Record(op, catch, args, keywords, *rest))
+
     code = program.parameter
     written = recording(
-        program.op, program.fn, program.catch_execution_error, program.traceable_code, code, None, runner
+        program.op, program.fn, program.catch_execution_error, program.traceable_code, code, None, run
     )
 
     def begin(*args: Any, **kwargs: Any) -> ProgramStream:
@@ -40,54 +46,29 @@ def streamed(program: Program, runner: Streaming) -> Callable[..., Any]:
     return begin
 
 
-class Streaming:
-    """Stands where a runner of calls stands: gives the stream in place of running the body."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-
-    def __call__(
-        self,
-        op: Operator,
-        catch: bool,
-        args: tuple[Any, ...],
-        keywords: tuple[str, ...],
-        make: Callable[[], Any],
-        frame: Frame,
-        watch: Watch,
-    ) -> ProgramStream:
-        return ProgramStream(self._program, make, _Record(op, catch, args, keywords, frame, watch))
-
-
+@dataclass(frozen=True)
 class _Record:
-    """The call of a stream: it runs while a piece is waited for, and ends once."""
+    """The call of a stream, as its runner is given it: it runs while a piece is waited for, and ends once."""
 
-    def __init__(
-        self,
-        op: Operator,
-        catch: bool,
-        args: tuple[Any, ...],
-        keywords: tuple[str, ...],
-        frame: Frame,
-        watch: Watch,
-    ) -> None:
-        self._call = op, catch, args, keywords
-        self._frame, self._watch = frame, watch
+    op: Operator
+    catch: bool
+    args: tuple[Any, ...]
+    keywords: tuple[str, ...]
+    frame: Frame
+    watch: Watch
 
     def begin(self) -> None:
-        self._frame.start = clock()
+        self.frame.start = clock()
         if ears:
-            tell("call_started", self._frame)
-
-    def running(self) -> contextlib.AbstractContextManager[None]:
-        return current(self._frame)
+            tell("call_started", self.frame)
 
     def failed(self, error: BaseException) -> None:
-        failed(*self._call, error, self._frame, self._frame.start)
+        failed(self.op, self.catch, self.args, self.keywords, error, self.frame, self.frame.start)
 
     def ended(self, value: Any) -> Any:
-        start = self._frame.start
-        return finished(*self._call, value, self._frame, start, clock() - start, self._watch)
+        start = self.frame.start
+        told = self.op, self.catch, self.args, self.keywords
+        return finished(*told, value, self.frame, start, clock() - start, self.watch)
 
 
 class ProgramStream:
@@ -203,7 +184,7 @@ class ProgramStream:
         if not self._begun:
             record.begin()
         try:
-            with record.running():
+            with current(record.frame):
                 yield
         except BaseException as error:
             if not self._ended:
