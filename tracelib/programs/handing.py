@@ -35,6 +35,7 @@ async def handed_later(made: Awaitable[Any]) -> Any:
 
 def _reply(value: Reply, made: Any) -> Reply:
     """A reply whose texts and parsed object are known to come from the call."""
-    texts = tuple(made.texts[at] for at in range(len(value.texts)))
+    texts = made.texts
+    known = tuple(texts[at] for at in range(len(value.texts)))
     parsed = None if value.parsed is None else handed(made.parsed)
-    return dataclasses.replace(value, text=made.text, texts=texts, parsed=parsed).offering(value.tools)
+    return dataclasses.replace(value, text=made.text, texts=known, parsed=parsed).offering(value.tools)
