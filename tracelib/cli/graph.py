@@ -79,6 +79,6 @@ def show_versions(store: Store, screen: Screen, which: str | None, out: Path | N
     elif not roots:
         note("no version is stored")
     elif out is not None:
-        screen.say(str(render_dependencies(store.dependencies(*[root.id for root in roots]), out)))
+        screen.say(str(render_dependencies(store.dependencies(*([which] if which else ())), out)))
     else:
         print_uses(screen, store, roots)
