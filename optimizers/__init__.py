@@ -17,9 +17,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
-    "Attempt": "optimizers.effects",
+    "Attempt": "optimizers.candidate",
     "Budget": "optimizers.budget",
-    "Candidate": "optimizers.effects",
+    "Candidate": "optimizers.candidate",
     "Driver": "optimizers.driver",
     "Evaluate": "optimizers.effects",
     "Evidence": "optimizers.evidence.evidence",
@@ -34,12 +34,12 @@ _PUBLIC = {
     "Outcome": "optimizers.driving.outcome",
     "Patience": "optimizers.policies.stopping",
     "Progress": "optimizers.progress",
-    "Proposal": "optimizers.effects",
+    "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
     "RandomSearch": "optimizers.search",
-    "Rejected": "optimizers.effects",
+    "Rejected": "optimizers.candidate",
     "Result": "optimizers.result",
-    "Rollout": "optimizers.effects",
+    "Rollout": "optimizers.rollout",
     "ScoreReached": "optimizers.policies.stopping",
     "SignTest": "optimizers.policies.gate",
     "Splits": "optimizers.driving.outcome",
@@ -54,16 +54,15 @@ __all__ = sorted(_PUBLIC)
 
 if TYPE_CHECKING:
     from optimizers.budget import Budget as Budget
+    from optimizers.candidate import Attempt as Attempt
+    from optimizers.candidate import Candidate as Candidate
+    from optimizers.candidate import Proposal as Proposal
+    from optimizers.candidate import Rejected as Rejected
     from optimizers.driver import Driver as Driver
     from optimizers.driving.outcome import Outcome as Outcome
     from optimizers.driving.outcome import Splits as Splits
-    from optimizers.effects import Attempt as Attempt
-    from optimizers.effects import Candidate as Candidate
     from optimizers.effects import Evaluate as Evaluate
-    from optimizers.effects import Proposal as Proposal
     from optimizers.effects import Propose as Propose
-    from optimizers.effects import Rejected as Rejected
-    from optimizers.effects import Rollout as Rollout
     from optimizers.evaluating.dataset import Example as Example
     from optimizers.evaluating.interval import Interval as Interval
     from optimizers.evaluating.interval import bootstrap as bootstrap
@@ -78,6 +77,7 @@ if TYPE_CHECKING:
     from optimizers.policies.stopping import ScoreReached as ScoreReached
     from optimizers.progress import Progress as Progress
     from optimizers.result import Result as Result
+    from optimizers.rollout import Rollout as Rollout
     from optimizers.search import LocalSearch as LocalSearch
     from optimizers.search import RandomSearch as RandomSearch
     from optimizers.step import Step as Step

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
-from optimizers.effects import Cost
+from optimizers.rollout import Cost
 from tracelib.errors import BudgetExhausted, OptimizerError
 
 COUNTED = ("rollouts", "proposals", "calls", "tokens", "dollars", "steps")

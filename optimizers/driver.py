@@ -9,16 +9,17 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from optimizers.budget import Budget, Ledger
+from optimizers.candidate import Candidate
 from optimizers.driving.asking import Asking
 from optimizers.driving.crew import crew_for
 from optimizers.driving.events import Callback, Event, RunBroken, RunStarted, Teller
 from optimizers.driving.outcome import Outcome, Splits
 from optimizers.driving.performer import Performer
 from optimizers.driving.run import Run, Terms
-from optimizers.effects import Candidate, Evaluator, Strategy
 from optimizers.journal import Journal
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.stopping import Stopping
+from optimizers.roles import Evaluator, Strategy
 
 
 @dataclass(frozen=True)

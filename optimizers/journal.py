@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from optimizers.effects import canonical
+from optimizers.candidate import canonical
 from tracelib.errors import JournalError
 
 if sys.platform != "win32":

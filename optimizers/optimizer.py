@@ -11,10 +11,13 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from optimizers.effects import Attempt, Candidate, Proposal, Propose, Proposer, Rollout
+from optimizers.candidate import Attempt, Candidate, Proposal
+from optimizers.effects import Propose
 from optimizers.evidence.display import digest_of, plain
 from optimizers.evidence.evidence import evidence_of
 from optimizers.evidence.naming import named, value_of
+from optimizers.roles import Proposer
+from optimizers.rollout import Rollout
 from optimizers.step import Step
 from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
 from tracelib.feedback.backward import backward

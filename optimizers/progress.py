@@ -14,6 +14,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 from optimizers.budget import Budget, Spent
+from optimizers.candidate import Candidate
 from optimizers.driving.events import (
     CandidateRejected,
     Evaluated,
@@ -25,7 +26,6 @@ from optimizers.driving.events import (
     RunStarted,
     SearchEnded,
 )
-from optimizers.effects import Candidate
 
 LINE_SECONDS = 5.0
 """At most one plain line about how far the run is in so many seconds."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from optimizers.budget import Spent
+from optimizers.candidate import Candidate, Rejected
 from optimizers.driving.archive import Entry
 from optimizers.driving.outcome import Outcome
-from optimizers.effects import Candidate, Rejected, Rollout
 from optimizers.evaluating.interval import Interval, bootstrap
 from optimizers.evidence.display import shown
 from optimizers.policies.standing import pairs, standing
+from optimizers.rollout import Rollout
 from tracelib.graph.tracing import Update
 
 SHOWN = 80

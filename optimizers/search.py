@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
-from optimizers.effects import Strategy
 from optimizers.evidence.naming import value_of
 from optimizers.policies.space import NoSpace, Space, space_of, variants_space
+from optimizers.roles import Strategy
 from optimizers.strategies.local_search import LocalSearching
 from optimizers.strategies.random_search import RandomSearching
 from tracelib.errors import ConstraintError, OptimizerError

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimizers.effects import Proposal
+from optimizers.candidate import Proposal
 from optimizers.evidence.display import shown
 from optimizers.evidence.naming import value_of
 from tracelib.errors import OptimizerError

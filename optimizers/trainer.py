@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol, TypeAlias
 
 from optimizers.budget import Budget
+from optimizers.candidate import Candidate
 from optimizers.driver import Driver
 from optimizers.driving.asking import Asking
 from optimizers.driving.events import Callback, Event
 from optimizers.driving.outcome import Outcome, Splits
-from optimizers.effects import Candidate, Chooser, Propose, Proposer, Strategy
+from optimizers.effects import Propose
 from optimizers.evaluating.dataset import Example, digest_of_split, examples_of
 from optimizers.evaluating.evaluation import ProgramEvaluator
 from optimizers.evaluating.subject import Subject, given_parameters, home_of
@@ -23,6 +24,7 @@ from optimizers.journal import Journal
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.stopping import Stopping
 from optimizers.result import Result, result_of
+from optimizers.roles import Chooser, Proposer, Strategy
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
 from tracelib.errors import OptimizerError

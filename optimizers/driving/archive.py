@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from optimizers.effects import Candidate, Evaluate, Rejected, Rollout
+from optimizers.candidate import Candidate, Rejected
+from optimizers.effects import Evaluate
 from optimizers.policies.standing import Standing, better, standing
+from optimizers.rollout import Rollout
 
 
 @dataclass

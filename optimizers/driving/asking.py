@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from optimizers.effects import Candidate, Chooser, Proposal, Propose, Proposer, Rejected
+from optimizers.candidate import Candidate, Proposal, Rejected
+from optimizers.effects import Propose
+from optimizers.roles import Chooser, Proposer
 from tracelib.errors import ConstraintError, InvalidReply, ModelCallError
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 from optimizers.driving.asking import Asking
 from optimizers.driving.performer import Performer, Step, drive, sound
 from optimizers.driving.workers import Loop, Threads, loop_in_thread, pool_of, shares_memory
-from optimizers.effects import Cost, Evaluator, Job, Propose, Rollout
+from optimizers.effects import Job, Propose
+from optimizers.roles import Evaluator
+from optimizers.rollout import Cost, Rollout
 from tracelib.errors import OptimizerError
 from tracelib.llm.guard import Question, guarded
 from tracelib.llm.model import Model

@@ -12,8 +12,9 @@ from collections.abc import Generator
 from typing import Any
 
 from optimizers.budget import Ledger
-from optimizers.effects import Cost, content_key
+from optimizers.candidate import content_key
 from optimizers.journal import Journal
+from optimizers.rollout import Cost
 from tracelib.errors import ModelCallError, OptimizerError, QuotaExceeded
 from tracelib.llm.guard import Question
 from tracelib.llm.reply import Reply

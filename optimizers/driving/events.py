@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from optimizers.budget import Budget, Spent
-from optimizers.effects import Candidate, Evaluate, Job, Propose, Rejected, Rollout
+from optimizers.candidate import Candidate, Rejected
+from optimizers.effects import Evaluate, Job, Propose
 from optimizers.policies.gate import Verdict
 from optimizers.policies.standing import Standing
+from optimizers.rollout import Rollout
 from tracelib.errors import TraceWarning
 from tracelib.graph.tracing import notify_event
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optimizers.budget import Spent
+from optimizers.candidate import Candidate
 from optimizers.driving.archive import Archive
-from optimizers.effects import Candidate, Rollout
 from optimizers.policies.gate import Verdict
+from optimizers.rollout import Rollout
 from tracelib.errors import OptimizerError
 
 

@@ -21,8 +21,10 @@ from optimizers.driving.asking import Asking, Made, made_from_json, made_to_json
 from optimizers.driving.door import Meter
 from optimizers.driving.events import RolloutDone, Teller
 from optimizers.driving.workers import Stop, finish
-from optimizers.effects import Cost, Effect, Evaluate, Evaluator, Job, Propose, Rollout
+from optimizers.effects import Effect, Evaluate, Job, Propose
 from optimizers.journal import Journal
+from optimizers.roles import Evaluator
+from optimizers.rollout import Cost, Rollout
 from tracelib.errors import BudgetExhausted, OptimizerError
 from tracelib.llm.guard import guarded
 from tracelib.llm.reply import Reply

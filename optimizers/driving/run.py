@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from optimizers.candidate import Candidate, Rejected
 from optimizers.driving.archive import Archive
 from optimizers.driving.events import (
     CandidateMade,
@@ -23,10 +24,11 @@ from optimizers.driving.events import (
 )
 from optimizers.driving.outcome import Outcome, Splits
 from optimizers.driving.performer import Performer, effects_in
-from optimizers.effects import Candidate, Effect, Evaluate, Rejected, Strategy
+from optimizers.effects import Effect, Evaluate
 from optimizers.policies.gate import Gate, Verdict
 from optimizers.policies.standing import standing
 from optimizers.policies.stopping import Stopping
+from optimizers.roles import Strategy
 from tracelib.errors import BudgetExhausted, OptimizerError
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from optimizers.driving.crew import is_async
 from optimizers.driving.performer import drive
-from optimizers.effects import Job, Rollout
+from optimizers.effects import Job
 from optimizers.evaluating.dataset import Example
 from optimizers.evaluating.measure import Measure, measured
 from optimizers.evaluating.subject import Bindings, Subject, program_parameters
 from optimizers.evidence.display import shown
 from optimizers.evidence.evidence import Evidence, evidence_of
+from optimizers.rollout import Rollout
 from tracelib.errors import ExecutionError, OptimizerError
 from tracelib.feedback.backward import carry
 from tracelib.feedback.feedback import Feedback, Remark

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimizers.effects import Candidate, canonical
+from optimizers.candidate import Candidate, canonical
 from optimizers.evidence.naming import free_name, named, value_of
 from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
 from tracelib.graph.constraint import decode, encode

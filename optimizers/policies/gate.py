@@ -9,8 +9,8 @@ from math import comb
 from statistics import fmean
 from typing import Protocol, runtime_checkable
 
-from optimizers.effects import Rollout
 from optimizers.policies.standing import better, failures, pairs, standing
+from optimizers.rollout import Rollout
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from optimizers.effects import canonical
+from optimizers.candidate import canonical
 from tracelib.errors import OptimizerError
 
 # From this ratio of its ends on, a positive range is searched by factors instead of differences.

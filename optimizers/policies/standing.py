@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from optimizers.effects import Rollout
+from optimizers.rollout import Rollout
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from optimizers.effects import Proposal, Propose
+from optimizers.candidate import Proposal
+from optimizers.effects import Propose
 from optimizers.evidence.display import kind_of, plain
 from optimizers.evidence.evidence import variable_of
 from optimizers.evidence.excerpt import Excerpt

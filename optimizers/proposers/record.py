@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from optimizers.effects import Attempt, Rollout
+from optimizers.candidate import Attempt
 from optimizers.evidence.evidence import Line
 from optimizers.evidence.excerpt import Excerpt, fair_shares
 from optimizers.proposers.runs import LONG, Example, Offered, Program, attempt_text, value_text
@@ -25,6 +25,7 @@ from optimizers.proposers.sections import (
     hanging,
     label,
 )
+from optimizers.rollout import Rollout
 
 
 @dataclass(frozen=True)

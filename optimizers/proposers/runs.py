@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from optimizers.effects import Attempt, Rollout
+from optimizers.candidate import Attempt
 from optimizers.evidence.display import digest_of, kind_of
 from optimizers.evidence.evidence import Evidence, Line, Value, Variable
 from optimizers.evidence.excerpt import Excerpt
 from optimizers.proposers.sections import Entry, cut_mark, hanging, label, listed
+from optimizers.rollout import Rollout
 from tracelib.feedback.feedback import Feedback
 
 INLINE = 60

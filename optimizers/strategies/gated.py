@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from optimizers.effects import Attempt, Candidate, Evaluate, Propose, Rejected, Rollout, Steps
+from optimizers.candidate import Attempt, Candidate, Rejected
+from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.standing import better, standing
+from optimizers.rollout import Rollout
 
 
 @dataclass(frozen=True)

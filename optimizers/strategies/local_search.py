@@ -11,9 +11,11 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimizers.effects import Candidate, Evaluate, Rollout, Steps
+from optimizers.candidate import Candidate
+from optimizers.effects import Evaluate, Steps
 from optimizers.policies.space import Space
 from optimizers.policies.standing import better
+from optimizers.rollout import Rollout
 
 FIRST_REACH = 0.25
 LAST_REACH = 0.01

@@ -6,7 +6,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from optimizers.effects import Candidate, Evaluate, Steps
+from optimizers.candidate import Candidate
+from optimizers.effects import Evaluate, Steps
 from optimizers.policies.space import Space
 from optimizers.policies.standing import better
 

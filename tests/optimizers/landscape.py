@@ -7,9 +7,11 @@ import json
 import threading
 from typing import Any
 
+from optimizers.candidate import Candidate, Proposal
 from optimizers.driving.outcome import Outcome
-from optimizers.effects import Candidate, Job, Proposal, Propose, Rollout
+from optimizers.effects import Job, Propose
 from optimizers.policies.space import Choice, Real, Whole
+from optimizers.rollout import Rollout
 from tracelib.feedback.feedback import Feedback
 from tracelib.llm.reply import Reply, Usage
 

@@ -6,7 +6,7 @@ import pytest
 
 from optimizers.budget import Budget, Ledger
 from optimizers.driving.door import _completion_limit
-from optimizers.effects import Cost
+from optimizers.rollout import Cost
 from tracelib.errors import BudgetExhausted, OptimizerError
 from tracelib.llm.guard import Question
 

@@ -9,10 +9,12 @@ from landscape import SEED, Writer, height, improving
 from training import TRIPLES, near, scripted_line
 
 from optimizers.budget import Budget
+from optimizers.candidate import Rejected
 from optimizers.driver import Driver
 from optimizers.driving.asking import Asking
 from optimizers.driving.outcome import Splits
-from optimizers.effects import Evaluate, Job, Propose, Rejected, Rollout
+from optimizers.effects import Evaluate, Job, Propose
+from optimizers.rollout import Rollout
 from optimizers.search import RandomSearch
 from optimizers.trainer import Trainer
 from tracelib.errors import BadRequest, ModelTimeout, OptimizerError, QuotaExceeded

@@ -28,11 +28,13 @@ from landscape import (
 )
 
 from optimizers.budget import Budget
+from optimizers.candidate import Candidate
 from optimizers.driver import Driver, Splits
 from optimizers.driving.asking import Asking
 from optimizers.driving.events import RolloutDone
-from optimizers.effects import Candidate, Evaluate, Job, Propose, Rollout
+from optimizers.effects import Evaluate, Job, Propose
 from optimizers.journal import Journal
+from optimizers.rollout import Rollout
 from optimizers.strategies.gated import Gated
 from optimizers.strategies.local_search import LocalSearching
 from optimizers.strategies.random_search import RandomSearching

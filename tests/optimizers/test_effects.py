@@ -4,19 +4,10 @@ import json
 
 import pytest
 
-from optimizers.effects import (
-    Attempt,
-    Candidate,
-    Cost,
-    Evaluate,
-    Job,
-    Proposal,
-    Propose,
-    Rejected,
-    Rollout,
-    canonical,
-)
+from optimizers.candidate import Attempt, Candidate, Proposal, Rejected, canonical
+from optimizers.effects import Evaluate, Job, Propose
 from optimizers.evidence.evidence import evidence_of
+from optimizers.rollout import Cost, Rollout
 from tracelib.errors import OptimizerError
 from tracelib.feedback.feedback import Feedback, Remark
 from tracelib.graph.graph import Graph

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 import tracelib as trace
-from optimizers.effects import Proposal
+from optimizers.candidate import Proposal
 from optimizers.optoprime import OptoPrime
 from tracelib.errors import (
     CodeExecutionRefused,

@@ -20,11 +20,14 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 import tracelib as trace
-from optimizers.effects import Attempt, Candidate, Proposal, Propose, Proposer, Rollout
+from optimizers.candidate import Attempt, Candidate, Proposal
+from optimizers.effects import Propose
 from optimizers.evidence.display import plain
 from optimizers.evidence.evidence import evidence_of
 from optimizers.proposers.optoprime import OptoPrimePrompt
 from optimizers.proposers.record import Ceilings
+from optimizers.roles import Proposer
+from optimizers.rollout import Rollout
 from tracelib.errors import ExecutionError
 from tracelib.feedback.feedback import Feedback
 from tracelib.graph.graph import Graph

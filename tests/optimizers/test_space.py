@@ -8,7 +8,7 @@ import annotated_types
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, conint
 
-from optimizers.effects import canonical
+from optimizers.candidate import canonical
 from optimizers.policies.space import NoSpace, space_of, variants_space
 
 

@@ -7,14 +7,16 @@ import pytest
 from landscape import SEED, SPACES, Writer, height, improving
 
 from optimizers.budget import Budget
+from optimizers.candidate import Attempt, Candidate, Proposal, Rejected
 from optimizers.driver import Driver, Splits
 from optimizers.driving.archive import Archive
 from optimizers.driving.asking import Asking
-from optimizers.effects import Attempt, Candidate, Evaluate, Proposal, Propose, Rejected, Rollout
+from optimizers.effects import Evaluate, Propose
 from optimizers.policies.gate import NonInferior, SignTest, Strict, sign_probability
 from optimizers.policies.space import Choice, Real
 from optimizers.policies.standing import better, standing
 from optimizers.policies.stopping import Patience, ScoreReached
+from optimizers.rollout import Rollout
 from optimizers.strategies.gated import Gated, minibatches
 from optimizers.strategies.local_search import LocalSearching
 from optimizers.strategies.random_search import RandomSearching
