@@ -11,7 +11,7 @@ import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracelib.errors import GraphError
@@ -31,22 +31,40 @@ OVERRIDES = frozenset(("api_params", "client", "model"))
 """What a call may say beside the function's own arguments."""
 
 
+@dataclass
+class Known:
+    """What is known of who is asked: the model, once there is one, and the formats it does not refuse."""
+
+    model: Model | None = None
+    formats: list[str] = field(default_factory=lambda: list(FORMATS))
+
+
 @dataclass(frozen=True)
 class Asked:
-    """Who is asked, and how: `client` is an openai client or a callable, `params` go with every question."""
+    """Who is asked, and how: `client` is an openai client or a callable, `params` go with every question.
+
+    `known` is shared by all that ask the same model, so that connections stay open.
+    """
 
     model: Any = None
     client: Any = None
     params: Mapping[str, Any] = field(default_factory=dict)
     raw: bool = False
+    known: Known = field(default_factory=Known, compare=False, repr=False)
 
     def using(
         self, model: Any = None, client: Any = None, api_params: Mapping[str, Any] | None = None
     ) -> Asked:
-        """The same, with what is given here in the place of what was said before."""
+        """The same, with what is given here in the place of what was said before.
+
+        A client stays for another name; a Model or a callable is asked itself.
+        """
         params = {**self.params, **(api_params or {})}
-        named = params.pop("model", None)
-        return Asked(model or named or self.model, client or self.client, params, self.raw)
+        told = params.pop("model", None) if model is None else model
+        if told is None and client is None:
+            return replace(self, params=params)
+        kept = self.client if told is None or isinstance(told, str) else None
+        return Asked(self.model if told is None else told, client or kept, params, self.raw)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -54,8 +72,12 @@ class Asked:
         return {**({"model": self.model} if isinstance(self.model, str) else {}), **self.params}
 
     def found(self) -> Model:
-        """The model itself."""
-        return as_model(self.model) if self.client is None else with_client(self.client, self.model)
+        """The model itself; made at the first question, so that defining a program needs no key."""
+        made = self.known.model
+        if made is None:
+            made = as_model(self.model) if self.client is None else with_client(self.client, self.model)
+            self.known.model = made
+        return made
 
 
 class Program(Bundle[Any, Any]):
@@ -68,15 +90,13 @@ class Program(Bundle[Any, Any]):
     the function has an argument of that name. A store keeps model, tokens and cost with the call.
     """
 
-    __slots__ = ("_asked", "_formats", "_model", "_stream", "_system", "learns")
+    __slots__ = ("_asked", "_stream", "_system", "learns")
 
     def __init__(
         self, fn: Callable[..., Any], asked: Asked, trainable: bool | str = False, **options: Any
     ) -> None:
         _check(fn, trainable)
         self._asked = asked
-        self._model: Model | None = None
-        self._formats = list(FORMATS)
         self._stream: Callable[..., Any] | None = None
         self._system: Parameter[str] | None = None
         self.learns = trainable
@@ -169,17 +189,15 @@ class Program(Bundle[Any, Any]):
         return OVERRIDES - signature_of(self.fn).parameters.keys()
 
     def model(self) -> Model:
-        """The model that is asked; made at the first question, so that defining a program needs no key."""
-        if self._model is None:
-            self._model = self._asked.found()
-        return self._model
+        """The model that is asked."""
+        return self._asked.found()
 
     def question(self, prompt: Any) -> Question:
         """What is asked for what the function returned."""
         told = self.system.data if self.learns else inspect.getdoc(self.fn)
         said = as_messages(prompt)
         messages = [system(told), *said] if told else said
-        return Question(messages, self._asked.params, self._asked.raw, self._formats)
+        return Question(messages, self._asked.params, self._asked.raw, self._asked.known.formats)
 
     def _twin(self, asked: Asked) -> Program:
         options = {k: v for k, v in self._options().items() if k != "trainable"}
