@@ -358,8 +358,33 @@ def test_requests_under_way_count_against_what_headers_leave():
 def test_an_answer_that_was_overtaken_does_not_raise_what_is_left():
     left = Remainder()
     left.hear(Standing(10, 2, 10), under_way=0, now=0)
-    left.hear(Standing(10, 9, 10), under_way=0, now=0)
+    left.hear(Standing(10, 9, 10), under_way=0, now=0, is_late=True)
     assert left.wait(3, 0, idle=False) > 0
+
+
+def test_what_an_endpoint_says_is_left_is_believed_against_the_guesses_since():
+    limiter = Limiter()
+    for number in range(1, 100):  # each is guessed at 4,096 tokens and comes to 50
+        turn = limiter.take(4096)
+        told = {
+            "x-ratelimit-limit-tokens": "100000",
+            "x-ratelimit-remaining-tokens": str(100_000 - number * 50),
+            "x-ratelimit-reset-tokens": "60s",
+        }
+        limiter.hear(turn, told)
+        limiter.end(turn, 50, good=True)
+    next_one = limiter.take(4096)
+    assert next_one.begun - turn.begun < 1  # it would be 2.4 seconds
+
+
+def test_of_answers_that_overtake_each_other_the_one_to_the_later_request_is_believed():
+    limiter = Limiter()
+    first, second = limiter.take(0), limiter.take(0)
+    limiter.hear(second, told_left(0, "10h"))
+    limiter.hear(first, told_left(1, "10h"))
+    began = time.monotonic()
+    limiter.end(limiter.take(0, patience=5))  # it has to wait longer than that
+    assert limiter._told["requests"].wait(1, began, idle=True) > 60
 
 
 @pytest.mark.parametrize(

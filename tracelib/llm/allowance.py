@@ -61,11 +61,14 @@ class Remainder:
         self._limit = self._left = self._reset = math.inf
         self._at = 0.0
 
-    def hear(self, said: Standing, under_way: float, now: float) -> None:
-        """Take in an answer's headers; what is under way may not be counted in them yet."""
+    def hear(self, said: Standing, under_way: float, now: float, is_late: bool = False) -> None:
+        """Take in an answer's headers; what is under way may not be counted in them yet.
+
+        `is_late` when one to a later request came before: this one tells of more than there is now. Any
+        other is believed against what was guessed of requests since the last.
+        """
         left = said.left - under_way
-        # Answers overtake each other: an older one tells of more than there is now.
-        self._left = min(left, self._filled(now)) if now < self._reset else left
+        self._left = min(left, self._filled(now)) if is_late and now < self._reset else left
         self._limit, self._at, self._reset = max(1.0, said.limit), now, now + said.reset
 
     @property
@@ -98,10 +101,6 @@ class Remainder:
         if now >= self._reset:
             self._reset = math.inf
         self._left, self._at = left, now
-
-    def correct(self, amount: float) -> None:
-        """That much less was sent than was taken."""
-        self._left = min(self._limit, self._left + amount)
 
     def _filled(self, now: float) -> float:
         if now >= self._reset:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Coroutine
-from contextlib import aclosing, closing
+from contextlib import aclosing
+from threading import Lock
 from typing import Any, TypeVar
 
 import openai
@@ -15,7 +16,7 @@ from tracelib.llm.clients import Clients, Endpoint
 from tracelib.llm.cost import Prices
 from tracelib.llm.guard import AsyncPieces, Pieces, Question
 from tracelib.llm.keys import NO_KEY
-from tracelib.llm.limits import Limits, limiter_of
+from tracelib.llm.limits import Limits, on_behalf
 from tracelib.llm.openai import OpenAIModel
 from tracelib.llm.portal import Portal
 from tracelib.llm.reply import Reply
@@ -62,7 +63,8 @@ class ClientModel(OpenAIModel):
 
     async def aanswer(self, question: Question) -> Reply:
         if self._waits:
-            return await asyncio.to_thread(super().answer, question)
+            with on_behalf():
+                return await asyncio.to_thread(super().answer, question)
         return await super().aanswer(question)
 
     def pieces(self, question: Question) -> Pieces:
@@ -82,9 +84,12 @@ class ClientModel(OpenAIModel):
                 async for piece in coming:
                     yield piece
             return
-        with closing(super().pieces(question)) as told:
-            while (one := await asyncio.to_thread(next, told, None)) is not None:
+        told = Threaded(super().pieces(question))
+        try:
+            while (one := await told.next()) is not None:
                 yield one
+        finally:
+            told.close()
 
     def close(self) -> None:
         self._portal.close()
@@ -96,19 +101,45 @@ class ClientModel(OpenAIModel):
         super()._open()
         self._portal = Portal()
 
-    def _reached(self) -> Clients:
-        with self._lock:
-            if self._clients is None:
-                self._clients = Lent(self._client)
-                if self.limits is not None:
-                    limiter_of(self._clients.endpoint.host, self.name).set(self.limits)
-            return self._clients
+    def _found(self) -> Clients:
+        return Lent(self._client)
 
     def _here(self, coming: Coroutine[Any, Any, T]) -> T:
         if self._portal.is_here:
             coming.close()
             raise ModelError(f"{self.name} was asked synchronously from inside itself: await model.aask(...)")
-        return self._portal.run(coming)
+        with on_behalf():
+            return self._portal.run(coming)
+
+
+class Threaded:
+    """Pieces that are read in worker threads, and may be left while one of these waits for the next."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces, self._reading = pieces, Lock()
+
+    async def next(self) -> str | Reply | None:
+        """The next piece, None after the last."""
+        with on_behalf():
+            return await asyncio.to_thread(self._next)
+
+    def close(self) -> None:
+        """Let go of the connection: now, or when the piece has come that a thread waits for."""
+        if not self._reading.acquire(blocking=False):
+            asyncio.get_running_loop().run_in_executor(None, self._close_later)
+            return
+        try:
+            self._pieces.close()
+        finally:
+            self._reading.release()
+
+    def _next(self) -> str | Reply | None:
+        with self._reading:
+            return next(self._pieces, None)
+
+    def _close_later(self) -> None:
+        with self._reading:
+            self._pieces.close()
 
 
 class Lent(Clients):

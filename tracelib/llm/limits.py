@@ -9,8 +9,10 @@ import asyncio
 import math
 import os
 import threading
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic
 
@@ -36,15 +38,53 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, limit in vars(self).items():
-            if limit is not None and not 1 <= limit < math.inf:
+            if limit is not None and not (isinstance(limit, int | float) and 1 <= limit < math.inf):
                 raise ModelError(f"{name} is {limit!r}: give a number of at least 1, or None for no limit")
 
 
+_BEHALF: ContextVar[int | None] = ContextVar("tracelib_asker", default=None)
+
+
+@contextmanager
+def on_behalf() -> Iterator[None]:
+    """What this thread or task hands over to another inside the block is asked by itself."""
+    token = _BEHALF.set(asker())
+    try:
+        yield
+    finally:
+        _BEHALF.reset(token)
+
+
+def asker() -> int:
+    """Who asks here: a number of the running task, else of the thread."""
+    told = _BEHALF.get()
+    if told is not None:
+        return told
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return threading.get_ident() if task is None else id(task)
+
+
+def _runs_a_loop() -> bool:
+    """Whether this thread runs an event loop, whose tasks cannot go on while it waits."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class Ticket:
-    """A place in the line: a thread's or a task's, which wakes when it is rung for or its time has come."""
+    """A place in the line: a thread's or a task's, which wakes when it is rung for or its time has come.
+
+    One that is `free` waits for a time that comes by itself, and never for another's turn to end.
+    """
 
     def __init__(self, tokens: float, patience: float) -> None:
-        self.tokens, self.patience = tokens, patience
+        self.tokens, self.patience, self.asker = tokens, patience, asker()
+        self.free = False
         self._bell: threading.Event | None = None
         self._task_bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
@@ -92,6 +132,7 @@ class Turn:
 
     tokens: float
     begun: float
+    asker: int = 0
     answered: bool = False
 
 
@@ -101,8 +142,10 @@ class Limiter:
     A turn is given when the user's limits, what the endpoint's last headers leave, and the number that may
     be unanswered allow it. That number is halved by an answer 429 and grows by one for as many good answers
     as it has. Answers to requests that were under way at a halving do not halve again. A stream is answered
-    when it begins, so that whoever reads one can ask meanwhile; for the user's limit it is under way until
-    its end.
+    when it begins; for the user's limit it is under way until its end.
+
+    Whoever asks while he reads a stream, or blocks the loop of those he would wait for, would wait for ever.
+    He waits for what rates and headers say, and for nobody.
     """
 
     def __init__(self) -> None:
@@ -113,9 +156,10 @@ class Limiter:
         self._flows: dict[str, Flow] = {}
         self._limits = Limits()
         self._window = math.inf
-        self._halved_at = self._held_until = -math.inf
+        self._halved_at = self._held_until = self._told_at = -math.inf
         self._under_way = self._unanswered = 0
         self._tokens_unanswered = 0.0
+        self._reading: Counter[int] = Counter()
 
     def set(self, limits: Limits) -> None:
         """These limits from now on; those set before end."""
@@ -136,10 +180,10 @@ class Limiter:
         A wait that the endpoint asks for and that is longer than `patience`, in seconds, is not begun: the
         request is sent, and the endpoint may refuse it.
         """
-        turn = self._at_once(tokens, patience)
+        ticket = Ticket(tokens, patience)
+        turn = self._at_once(ticket, _runs_a_loop())
         if turn is not None:
             return turn
-        ticket = Ticket(tokens, patience)
         ticket.in_thread()
         self._join(ticket)
         try:
@@ -152,10 +196,10 @@ class Limiter:
 
     async def atake(self, tokens: float, patience: float = math.inf) -> Turn:
         """`take`, for a task."""
-        turn = self._at_once(tokens, patience)
+        ticket = Ticket(tokens, patience)
+        turn = self._at_once(ticket)
         if turn is not None:
             return turn
-        ticket = Ticket(tokens, patience)
         ticket.in_task()
         self._join(ticket)
         try:
@@ -171,11 +215,12 @@ class Limiter:
         said = {kind: standing(headers, kind) for kind in KINDS}
         with self._lock:
             self._answered(turn)
-            now = monotonic()
+            now, is_late = monotonic(), turn.begun < self._told_at
+            self._told_at = max(self._told_at, turn.begun)
             for kind, others in zip(KINDS, (self._unanswered, self._tokens_unanswered), strict=True):
                 told, remainder = said[kind], self._told[kind]
                 if told is not None:
-                    remainder.hear(told, others, now)
+                    remainder.hear(told, others, now, is_late)
                 elif remainder.is_known:
                     remainder.forget(now)
             self._ring()
@@ -194,6 +239,9 @@ class Limiter:
         with self._lock:
             self._answered(turn)
             self._under_way -= 1
+            self._reading[turn.asker] -= 1
+            if not self._reading[turn.asker]:
+                del self._reading[turn.asker]
             if used is not None and "tokens" in self._flows:
                 self._flows["tokens"].correct(turn.tokens - used)
             if good:
@@ -205,17 +253,22 @@ class Limiter:
             turn.answered = True
             self._unanswered -= 1
             self._tokens_unanswered -= turn.tokens
+            self._reading[turn.asker] += 1
 
-    def _at_once(self, tokens: float, patience: float) -> Turn | None:
+    def _at_once(self, ticket: Ticket, blocks: bool = False) -> Turn | None:
         with self._lock:
             now = monotonic()
-            if self._line or self._wait(tokens, patience, now) > 0:
+            ticket.free = blocks or ticket.asker in self._reading
+            if (self._line and not ticket.free) or self._wait(ticket, now) > 0:
                 return None
-            return self._go(tokens, now)
+            return self._go(ticket, now)
 
     def _join(self, ticket: Ticket) -> None:
         with self._lock:
-            self._line.append(ticket)
+            if ticket.free:
+                self._line.appendleft(ticket)
+            else:
+                self._line.append(ticket)
 
     def _try(self, ticket: Ticket) -> Turn | float:
         """A turn, or seconds to wait before asking again."""
@@ -223,12 +276,12 @@ class Limiter:
             if self._line[0] is not ticket:
                 return math.inf
             now = monotonic()
-            wait = self._wait(ticket.tokens, ticket.patience, now)
+            wait = self._wait(ticket, now)
             if wait > 0:
                 return wait
             self._line.popleft()
             self._ring()
-            return self._go(ticket.tokens, now)
+            return self._go(ticket, now)
 
     def _leave(self, ticket: Ticket) -> None:
         with self._lock:
@@ -240,29 +293,35 @@ class Limiter:
         while self._line and not self._line[0].ring():
             self._line.popleft()
 
-    def _wait(self, tokens: float, patience: float, now: float) -> float:
-        if self._unanswered + 1 > max(1.0, self._window):
+    def _wait(self, ticket: Ticket, now: float) -> float:
+        if not ticket.free and self._is_full():
             return math.inf
+        asked = max(self._held_until - now, self._left(ticket.tokens, now))
+        if ticket.patience < asked < math.inf or (ticket.free and math.isinf(asked)):
+            asked = 0.0
+        own = [flow.wait(_amount(kind, ticket.tokens), now) for kind, flow in self._flows.items()]
+        return max(asked, 0.0, *own)
+
+    def _is_full(self) -> bool:
+        """Whether a turn has to end before another is given."""
         if self._under_way + 1 > (self._limits.concurrency or math.inf):
-            return math.inf
-        asked = max(self._held_until - now, self._left(tokens, now))
-        own = [flow.wait(_amount(kind, tokens), now) for kind, flow in self._flows.items()]
-        return max(0.0 if patience < asked < math.inf else asked, 0.0, *own)
+            return True
+        return self._unanswered + 1 > max(1.0, self._window)
 
     def _left(self, tokens: float, now: float) -> float:
         """Seconds until the endpoint has as much left, by its own account."""
         idle = self._unanswered == 0
         return max(left.wait(_amount(kind, tokens), now, idle) for kind, left in self._told.items())
 
-    def _go(self, tokens: float, now: float) -> Turn:
+    def _go(self, ticket: Ticket, now: float) -> Turn:
         for kind in KINDS:
-            self._told[kind].take(_amount(kind, tokens), now)
+            self._told[kind].take(_amount(kind, ticket.tokens), now)
             if kind in self._flows:
-                self._flows[kind].take(_amount(kind, tokens), now)
+                self._flows[kind].take(_amount(kind, ticket.tokens), now)
         self._under_way += 1
         self._unanswered += 1
-        self._tokens_unanswered += tokens
-        return Turn(tokens, now)
+        self._tokens_unanswered += ticket.tokens
+        return Turn(ticket.tokens, now, ticket.asker)
 
 
 def _amount(kind: str, tokens: float) -> float:

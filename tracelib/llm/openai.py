@@ -142,10 +142,14 @@ class OpenAIModel(Model):
     def _reached(self) -> Clients:
         with self._lock:
             if self._clients is None or self._clients.process != os.getpid():
-                self._clients = Clients(Endpoint.found(*self._given))
+                self._clients = self._found()
                 if self.limits is not None:
                     limiter_of(self._clients.endpoint.host, self.name).set(self.limits)
             return self._clients
+
+    def _found(self) -> Clients:
+        """The clients of the endpoint that is known now."""
+        return Clients(Endpoint.found(*self._given))
 
     def _turns(self, exchange: Exchange) -> Turns:
         limiter = limiter_of(self.endpoint.host, exchange.body["model"])

@@ -70,9 +70,9 @@ class Turns:
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         if isinstance(error, openai.APIStatusError):
-            self._limiter.hear(turn, error.response.headers)
             if error.status_code == 429 and not is_spent(error):
                 self._limiter.crowded(turn, asked_wait(error))
+            self._limiter.hear(turn, error.response.headers)
         self._end(good=False)
 
     def _end(self, good: bool) -> None:
