@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import threading
+from typing import Any, Generic, TypeVar
 
 import pydantic
 import pytest
@@ -12,7 +13,7 @@ import tracelib as trace
 from tracelib.errors import BadRequest, GraphError, InvalidReply
 from tracelib.llm.openai import OpenAIModel
 from tracelib.llm.reply import Reply
-from tracelib.testing import Fails, LoopbackServer, Says, calls_tool
+from tracelib.testing import Fails, LoopbackServer, Says, ScriptedModel, calls_tool
 
 REFUSES = Fails(400, message="response_format of type json_schema is not supported by this model")
 
@@ -20,6 +21,13 @@ REFUSES = Fails(400, message="response_format of type json_schema is not support
 class City(pydantic.BaseModel):
     name: str
     people: int = pydantic.Field(ge=0)
+
+
+Item = TypeVar("Item")
+
+
+class Box(pydantic.BaseModel, Generic[Item]):
+    item: Item
 
 
 ROME = City(name="Rome", people=2_800_000)
@@ -71,6 +79,33 @@ def test_an_endpoint_without_schemas_is_asked_for_json_and_one_without_formats_b
     server.then(f"<answer>\n{TEXT}\n</answer>")
     assert describe("Rome") == ROME  # what it refused once it is not asked again
     assert formats(server)[3:] == [(None, True)]
+
+
+def test_calls_at_once_that_are_all_refused_a_format_all_ask_in_another() -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    def refuses(messages: Any, **params: Any) -> str:
+        if params.get("response_format", {}).get("type") == "json_schema":
+            together.wait()
+            raise BadRequest("json_schema is not supported", status=400)
+        return TEXT
+
+    describe = asking(refuses)
+    assert trace.gather(lambda: describe("Rome"), lambda: describe("Rome")) == [ROME, ROME]
+
+
+def test_the_name_of_a_generic_class_is_sent_as_endpoints_take_it(
+    server: LoopbackServer, model: OpenAIModel
+) -> None:
+    server.then('{"item": {"name": "Rome", "people": 1}}')
+    trace.lm(model=model, response_format=Box[City])(lambda: "Rome")()
+    assert server.requests[0].body["response_format"]["json_schema"]["name"] == "Box_City_"
+
+
+def test_of_several_choices_the_one_that_does_not_fit_is_sent_back() -> None:
+    model = ScriptedModel([Reply(TEXT, texts=(TEXT, "Rome?")), Reply(TEXT, texts=(TEXT, TEXT))])
+    assert list(asking(model, n=2)("Rome")) == [ROME, ROME]
+    assert model.questions[1][-2]["content"] == "Rome?"
 
 
 def test_another_refusal_is_the_users(server: LoopbackServer, model: OpenAIModel) -> None:

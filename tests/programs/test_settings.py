@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import openai
@@ -9,6 +10,7 @@ import pydantic
 import pytest
 
 import tracelib as trace
+from tracelib.errors import GraphError
 from tracelib.testing import Fails, LoopbackServer, ScriptedModel
 
 
@@ -56,3 +58,22 @@ def test_a_format_that_was_refused_is_not_asked_again_with_other_parameters(serv
         assert greet(api_params={"temperature": 0}) == Name(first="Ann")
         assert greet(api_params={"temperature": 1}) == Name(first="Bob")
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("tracing", [True, False])
+def test_where_several_are_asked_for_an_endpoint_that_gives_one_gives_a_list_too(tracing: bool) -> None:
+    greet = trace.lm(model=another)(lambda: "Hi")
+    label = trace.classify(greet, ["another", "one"], n=2)
+    with contextlib.nullcontext() if tracing else trace.stop_tracing():
+        assert list(greet(api_params={"n": 4})) == ["another"]
+        assert list(label()) == ["another"]
+        assert greet(api_params={"n": 1}) == "another"
+
+
+def test_what_is_offered_is_a_list_of_tools_with_names_of_their_own() -> None:
+    def look(word: str) -> str:
+        return word
+
+    for tools, words in ((look, r"write tools=\[\.\.\.\]"), ([look, look], "two tools are called look")):
+        with pytest.raises(GraphError, match=words):
+            trace.lm(model=another, tools=tools)(lambda: "Hi")()

@@ -161,8 +161,7 @@ class Choosing(Question):
 
     def result(self, reply: Reply, parsed: list[Any] | None = None) -> Any:
         """The label that the object holds; a list of them for several."""
-        found = [one.label for one in parsed or ()]
-        return found if len(found) > 1 else found[0]
+        return self.one_or_all([one.label for one in parsed or ()])
 
     def _by_number(self) -> Turns:
         messages = [*self.messages, system(self.choice.words)]
@@ -173,7 +172,7 @@ class Choosing(Question):
         except InvalidReply as error:
             reply = yield [*messages, assistant(reply.text), user(f"That cannot be used: {error}")], params
             found = self.choice.numbered(reply)
-        return found if len(found) > 1 else found[0]
+        return self.one_or_all(found)
 
 
 class _Label(pydantic.BaseModel):

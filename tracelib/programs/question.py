@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pydantic
 
 from tracelib.errors import BadRequest, GraphError, InvalidReply
-from tracelib.llm.message import Message, assistant, system, user
+from tracelib.llm.message import Message, assistant, plain, system, user
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
 from tracelib.programs.tool import as_tool
@@ -26,6 +28,8 @@ UNKNOWN_FORMAT = (400, 404, 415, 422, 501)
 """Statuses with which endpoints refuse a response format that they do not know."""
 FORMAT_WORDS = ("response_format", "json_schema", "json_object", "text.format", "structured output")
 """Words of an endpoint's refusal of a format."""
+NO_NAME = re.compile("[^A-Za-z0-9_-]")
+"""What endpoints take in no name of a schema, such as the brackets of a generic class."""
 ANSWER = re.compile(r"<answer>(.*)</answer>", re.DOTALL)
 
 Turn = tuple[list[Message], dict[str, Any]]
@@ -78,14 +82,23 @@ class Question:
     raw: bool = False
     formats: list[str] = field(default_factory=lambda: list(FORMATS))
 
-    @property
+    @cached_property
     def tools(self) -> dict[str, Any]:
-        """What is offered, by name."""
-        return {_name_of(one): one for one in self._offered}
+        """What is offered, by name. Raises GraphError for two of one name."""
+        named = [(_name_of(one), one) for one in self._offered]
+        twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+        if twice:
+            raise GraphError(
+                f"two tools are called {twice[0]}, and a model could not say which it means: "
+                'name one of them, tool(function, name="...")'
+            )
+        return dict(named)
 
-    @property
+    @cached_property
     def _offered(self) -> list[Any]:
-        given: Sequence[Any] = self.given.get("tools") or ()
+        given: Any = plain(self.given.get("tools")) or ()
+        if not isinstance(given, Iterable) or isinstance(given, (str, Mapping)):
+            raise GraphError(f"tools is a list of what is offered, not {given!r}: write tools=[...]")
         return [as_tool(one) if callable(one) else one for one in given]
 
     @property
@@ -105,7 +118,7 @@ class Question:
         """The parameters as an endpoint takes them, but for the format of a class."""
         found = dict(self.given)
         if found.get("tools"):
-            found["tools"] = [getattr(one, "schema", one) for one in self._offered]
+            found["tools"] = [getattr(one, "schema", one) for one in self.tools.values()]
         if self.kind is not None:
             del found["response_format"]
         return found
@@ -121,7 +134,7 @@ class Question:
         try:
             return self.result(reply, self._parsed(reply, reply.attempts))
         except InvalidReply as error:
-            again = yield from self._formatted(assistant(reply.text), user(_correction(error)))
+            again = yield from self._formatted(assistant(error.reply), user(_correction(error)))
             return self.result(again, self._parsed(again, reply.attempts + again.attempts))
 
     def result(self, reply: Reply, parsed: list[Any] | None = None) -> Any:
@@ -130,8 +143,11 @@ class Question:
             return reply.having(parsed[0] if parsed else None).offering(self.tools)
         if parsed is None and reply.refusal:
             raise _refused(reply, reply.attempts)
-        found = list(reply.texts) if parsed is None else parsed
-        return found if len(found) > 1 else found[0]
+        return self.one_or_all(list(reply.texts) if parsed is None else parsed)
+
+    def one_or_all(self, found: list[Any]) -> Any:
+        """A list where several were asked for, also of an endpoint that gave one; else what there is."""
+        return found if len(found) > 1 or plain(self.given.get("n")) not in (None, 1) else found[0]
 
     def _formatted(self, *more: Message) -> Turns:
         """A reply in the best format that the endpoint knows: by schema, any JSON, or asked for in words."""
@@ -140,9 +156,10 @@ class Question:
             try:
                 reply = yield [*self._told(way), *self.messages, *more], self._params(way)
             except BadRequest as error:
-                if len(self.formats) == 1 or not _is_about_format(error):
+                if way == self.formats[-1] or not _is_about_format(error):
                     raise
-                self.formats.remove(way)
+                if way in self.formats:  # else another call that runs at once was told before
+                    self.formats.remove(way)
             else:
                 return reply
 
@@ -159,7 +176,8 @@ class Question:
             return self.params
         if way == JSON:
             return {**self.params, "response_format": {"type": way}}
-        schema = {"name": self.kind.__name__, "schema": self.kind.model_json_schema()}
+        name = NO_NAME.sub("_", self.kind.__name__)[:64]
+        schema = {"name": name, "schema": self.kind.model_json_schema()}
         return {**self.params, "response_format": {"type": way, way: schema}}
 
     def _parsed(self, reply: Reply, attempts: int) -> list[Any]:
