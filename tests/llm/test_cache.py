@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import stat
 import threading
@@ -283,6 +284,48 @@ def test_on_for_the_whole_process_until_it_is_closed(tmp_path, server, model):
         assert model.ask("Hi").cached
     finally:
         cache.close()
+    assert not model.ask("Hi").cached
+
+
+def test_closed_within_its_block_it_answers_no_more(kept, server, model):
+    model.ask("Hi")
+    kept.close()
+    assert not model.ask("Hi").cached
+    assert len(files(kept)) == 1
+
+
+def test_one_cache_may_have_blocks_within_each_other_and_side_by_side(tmp_path, server, model):
+    cache = trace.cache(tmp_path / "replies")
+    began, ended = threading.Event(), threading.Event()
+
+    def long_block():
+        with cache:
+            began.set()
+            ended.wait(10)
+            return model.ask("Hi").cached
+
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(long_block)
+        began.wait(10)
+        with cache:
+            with cache:
+                model.ask("Hi")
+            assert model.ask("Hi").cached
+        ended.set()
+        assert answered.result(10)
+    assert not model.ask("Hi").cached
+
+
+def test_a_block_may_end_in_another_context_as_that_of_a_fixture_does(tmp_path, server, model):
+    def fixture():
+        with trace.cache(tmp_path / "replies") as cache:
+            yield cache
+
+    block = fixture()
+    contextvars.copy_context().run(next, block)
+    assert [model.ask("Hi").cached for _ in range(2)] == [False, True]
+    with pytest.raises(StopIteration):
+        contextvars.copy_context().run(next, block)
     assert not model.ask("Hi").cached
 
 

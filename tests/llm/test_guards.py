@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -231,13 +232,49 @@ def test_a_post_is_held_by_the_block_in_its_context_and_by_the_last_set_elsewher
     assert post.guards() == ()
     post.set(one)
     assert post.guards() == elsewhere() == (one,)
-    with post.during(other):
-        assert post.guards() == elsewhere() == (other,)
-        post.set(one)
-        assert post.guards() == (other,)
-        assert elsewhere() == (one,)
+    post.begin_block(other)
+    assert post.guards() == elsewhere() == (other,)
+    post.set(one)
+    assert post.guards() == (other,)
+    assert elsewhere() == (one,)
+    post.end_block(other)
+    assert post.guards() == elsewhere() == (one,)
     post.end(one)
     assert post.guards() == elsewhere() == ()
+
+
+def test_a_guard_stands_until_the_last_of_its_blocks_ends_in_whatever_context_that_is():
+    post, begun = Post("test"), contextvars.copy_context()
+
+    def one(question):
+        return (yield question)
+
+    begun.run(post.begin_block, one)
+    post.begin_block(one)
+    post.begin_block(one)
+    post.end_block(one)
+    post.end_block(one)
+    assert post.guards() == begun.run(post.guards) == (one,)
+    post.end_block(one)  # that of the other context
+    assert post.guards() == begun.run(post.guards) == ()
+
+
+def test_a_guard_that_is_ended_stands_in_no_block_and_the_one_around_it_does():
+    post = Post("test")
+
+    def one(question):
+        return (yield question)
+
+    def other(question):
+        return (yield question)
+
+    post.begin_block(one)
+    post.begin_block(other)
+    post.end(other)
+    assert post.guards() == (one,)
+    post.end_block(other)
+    assert post.guards() == (one,)
+    post.end_block(one)
 
 
 async def test_a_guard_may_wait_for_another_thread_or_task(way):

@@ -13,7 +13,6 @@ import tempfile
 import threading
 import warnings
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -40,7 +39,6 @@ class Cache:
         self.hits = self.misses = 0
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Future[Reply | str]]] = {}
-        self._block = ExitStack()
 
     def __repr__(self) -> str:
         return f"Cache({str(self.folder)!r}, {self.hits} hits, {self.misses} misses)"
@@ -60,11 +58,11 @@ class Cache:
         CACHES.end(self)
 
     def __enter__(self) -> Cache:
-        self._block.enter_context(CACHES.during(self))
+        CACHES.begin_block(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._block.close()
+        CACHES.end_block(self)
 
     def path(self, key: str) -> Path:
         """Where the reply to the question of that hash is, or would be."""

@@ -11,7 +11,6 @@ import os
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -41,7 +40,6 @@ class Recorder:
         self._lock = threading.Lock()
         self._slots: deque[list[dict[str, Any] | None]] = deque()
         self._file: TextIO | None = None
-        self._block = ExitStack()
 
     def __enter__(self) -> Recorder:
         try:
@@ -50,11 +48,11 @@ class Recorder:
         except OSError as error:
             raise CassetteError(f"nothing can be recorded in {self.path}: {error}") from error
         self._put(HEADER)
-        self._block.enter_context(CASSETTES.during(self))
+        CASSETTES.begin_block(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._block.close()
+        CASSETTES.end_block(self)
         with self._lock:
             for slot in self._slots:  # what is still under way keeps the rest waiting no longer
                 slot[:] = slot or [None]
@@ -111,7 +109,6 @@ class Player:
         self._lock = threading.Lock()
         self._lines: list[Line] = []
         self._left: dict[str, deque[Line]] = defaultdict(deque)
-        self._block = ExitStack()
 
     @property
     def unused(self) -> list[dict[str, Any]]:
@@ -124,11 +121,11 @@ class Player:
         self._left.clear()
         for line in self._lines:
             self._left[key_of(line.question)].append(line)
-        self._block.enter_context(CASSETTES.during(self))
+        CASSETTES.begin_block(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._block.close()
+        CASSETTES.end_block(self)
 
     def __call__(self, question: Question) -> Steps:
         """The guard: answers from the cassette, and asks nobody."""

@@ -25,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing, contextmanager, suppress
@@ -79,35 +80,52 @@ class Post:
     """
 
     def __init__(self, name: str) -> None:
-        self._here: ContextVar[Guard | None] = ContextVar(f"tracelib_{name}", default=None)
+        self._here: ContextVar[tuple[Guard, ...]] = ContextVar(f"tracelib_{name}", default=())
         self._everywhere: tuple[Guard, ...] = ()
+        self._blocks: Counter[Guard] = Counter()
         self._lock = threading.Lock()
 
     def guards(self) -> tuple[Guard, ...]:
         """The guard that stands here now, if any."""
-        here = self._here.get()
-        return (here,) if here is not None else self._everywhere[-1:]
+        everywhere = self._everywhere
+        here = tuple(guard for guard in self._here.get() if guard in everywhere)
+        return (here or everywhere)[-1:]
 
     def set(self, guard: Guard) -> None:
         """From now on, everywhere in this process where no block says otherwise."""
         with self._lock:
-            self._everywhere = (*(one for one in self._everywhere if one is not guard), guard)
+            self._put(guard)
 
     def end(self, guard: Guard) -> None:
-        """The guard stands here no more; the one set before it does again."""
+        """The guard stands here no more, not even in its blocks; the one set before it does again."""
         with self._lock:
-            self._everywhere = tuple(one for one in self._everywhere if one is not guard)
+            self._drop(guard)
 
-    @contextmanager
-    def during(self, guard: Guard) -> Iterator[None]:
-        """For the block, and for threads that it begins."""
-        self.set(guard)
-        token = self._here.set(guard)
-        try:
-            yield
-        finally:
-            self._here.reset(token)
-            self.end(guard)
+    def begin_block(self, guard: Guard) -> None:
+        """For a block of this context, and for threads that it begins; one guard may have several blocks."""
+        with self._lock:
+            self._blocks[guard] += 1
+            self._put(guard)
+        self._here.set((*self._here.get(), guard))
+
+    def end_block(self, guard: Guard) -> None:
+        """The block is over, although it may end in another context than it began in, as a fixture's does."""
+        here = self._here.get()
+        if guard in here:
+            last = len(here) - 1 - here[::-1].index(guard)
+            self._here.set(here[:last] + here[last + 1 :])
+        with self._lock:
+            self._blocks[guard] -= 1
+            if self._blocks[guard] <= 0:
+                del self._blocks[guard]
+                self._drop(guard)
+
+    def _put(self, guard: Guard) -> None:
+        self._drop(guard)
+        self._everywhere = (*self._everywhere, guard)
+
+    def _drop(self, guard: Guard) -> None:
+        self._everywhere = tuple(one for one in self._everywhere if one is not guard)
 
 
 CASSETTES, CACHES = Post("cassette"), Post("cache")
