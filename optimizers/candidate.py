@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -90,6 +90,10 @@ class Proposal:
     reply: str = ""
     problem: str | None = None
 
+    def said_in(self, reply: str) -> Proposal:
+        """The proposal with the reply it was read from, where it has none of its own."""
+        return self if self.reply else replace(self, reply=reply)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "values": dict(self.values),
@@ -145,3 +149,22 @@ class Attempt:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Attempt:
         return cls(data["values"], data["score"], Feedback.from_json(data["feedback"]), data["problem"])
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Texts that a model was asked for: what went wrong, what the data is like, rules to follow.
+
+    `problem` says why there are none, when the reply could not be used; `reply` is the raw text.
+    """
+
+    texts: tuple[str, ...] = ()
+    reply: str = ""
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"texts": list(self.texts), "reply": self.reply, "problem": self.problem}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Advice:
+        return cls(tuple(data["texts"]), data["reply"], data["problem"])

@@ -1,4 +1,4 @@
-"""The effects that a strategy yields: run a candidate, ask for a new one.
+"""The effects that a strategy yields: run a candidate, ask for a new one, ask for advice.
 
 Nothing here knows how an effect is performed, what it costs or where it is kept.
 """
@@ -68,8 +68,10 @@ class Evaluate:
 class Propose:
     """Ask for a new candidate made from this one; gives a Candidate, or a Rejected with the reason.
 
-    `nth` tells apart several proposals from the same evidence; `names` are the paths that may change
-    (empty: all of the candidate's); `history` is what was tried before, oldest first.
+    `kind` says which of the run's proposers is asked, "" is the run's own. `nth` tells apart several
+    proposals from the same evidence; `names` are the paths that may change (empty: all of the
+    candidate's); `history` is what was tried before, oldest first. `others` are further candidates to
+    take from, `notes` texts to go by.
     """
 
     candidate: Candidate
@@ -77,22 +79,60 @@ class Propose:
     nth: int = 0
     history: tuple[Attempt, ...] = ()
     names: tuple[str, ...] = ()
+    kind: str = ""
+    others: tuple[Candidate, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def key(self) -> str:
         return content_key(
             [
                 "propose",
+                self.kind,
                 self.candidate.id,
                 [rollout.content() for rollout in self.evidence],
                 self.nth,
                 [attempt.to_json() for attempt in self.history],
                 list(self.names),
+                [other.id for other in self.others],
+                list(self.notes),
             ]
         )
 
 
-Effect: TypeAlias = Evaluate | Propose
+@dataclass(frozen=True)
+class Consult:
+    """Ask for texts about a candidate and what was seen of it; gives an Advice, empty with its problem.
+
+    `kind` says which of the run's counsels is asked. The rest is as in `Propose`.
+    """
+
+    candidate: Candidate
+    kind: str
+    evidence: tuple[Rollout, ...] = ()
+    nth: int = 0
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        return content_key(
+            [
+                "consult",
+                self.kind,
+                self.candidate.id,
+                [rollout.content() for rollout in self.evidence],
+                self.nth,
+                list(self.names),
+                list(self.notes),
+            ]
+        )
 
 
-Steps: TypeAlias = Generator[Effect | list[Effect] | list[Evaluate] | list[Propose], Any, Candidate]
+Request: TypeAlias = Propose | Consult
+"""What a model is asked."""
+
+Effect: TypeAlias = Evaluate | Propose | Consult
+Steps: TypeAlias = Generator[
+    Effect | list[Effect] | list[Evaluate] | list[Propose] | list[Consult], Any, Candidate
+]

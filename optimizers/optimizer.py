@@ -7,16 +7,18 @@ reply) and applies what comes of it: all of a proposal, or none. What is asked i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from optimizers.candidate import Attempt, Candidate, Proposal
+from optimizers.conversation import talk_of
+from optimizers.driving.workers import in_tasks, in_threads
 from optimizers.effects import Propose
 from optimizers.evidence.display import digest_of, plain
 from optimizers.evidence.evidence import evidence_of
 from optimizers.evidence.naming import named, value_of
-from optimizers.roles import Proposer
+from optimizers.roles import Conversation, Messages, Proposer, Talk
 from optimizers.rollout import Rollout
 from optimizers.step import Step
 from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
@@ -32,7 +34,8 @@ from tracelib.graph.tracing import Update
 from tracelib.llm.model import Model, as_model
 from tracelib.llm.reply import Reply
 
-Messages: TypeAlias = list[dict[str, Any]]
+WORKERS = 8
+"""Questions of one step that are asked at the same time."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Optimizer:
     def __init__(
         self,
         parameters: Iterable[Parameter[Any]] | Mapping[str, Parameter[Any]],
-        proposer: Callable[[Mapping[str, Parameter[Any]]], Proposer],
+        proposer: Callable[[Mapping[str, Parameter[Any]]], Proposer | Conversation],
         llm: Model | Callable[..., Any] | str | None = None,
         *,
         memory_size: int = 0,
@@ -122,21 +125,21 @@ class Optimizer:
         Raises before the model is asked: OptimizerError when there is no feedback or it reached no
         parameter, CodeExecutionRefused when code is to be rewritten without permission, NoModelError.
         """
-        asking = self._asking()
+        talk = self._talk()
         try:
-            messages = next(asking)
+            questions = next(talk)
             while True:
-                messages = asking.send(self.llm.ask(messages))
+                questions = talk.send(self._heard(questions, in_threads(self.llm.ask, questions, WORKERS)))
         except StopIteration as end:
             return _proposal_of(end)
 
     async def apropose(self) -> Proposal:
         """`propose`, to be awaited."""
-        asking = self._asking()
+        talk = self._talk()
         try:
-            messages = next(asking)
+            questions = next(talk)
             while True:
-                messages = asking.send(await self.llm.aask(messages))
+                questions = talk.send(self._heard(questions, await in_tasks(self.llm.aask, questions)))
         except StopIteration as end:
             return _proposal_of(end)
 
@@ -168,23 +171,22 @@ class Optimizer:
         updates = self._updated(changes, proposal.reason)
         return Step(updates, proposal.reason, proposal, unreached=self._unheard())
 
-    def _asking(self) -> Generator[Messages, Reply, Proposal]:
-        """The conversation of one proposal: yields questions, receives replies; at most one repair."""
+    def _talk(self) -> Talk[Proposal]:
+        """The talk of one proposal; raises before the first question where there is nothing to ask."""
         self._refuse_code(self.parameters)
         self._refuse_nothing_to_ask()
-        request = self._request()
-        question = self.proposer.messages(request)
-        reply = yield question
-        proposal = self._read(question, reply, request)
-        if proposal.problem is not None:
-            again = self.proposer.repair(reply.text, proposal, request)
-            reply = yield again
-            proposal = self._read(again, reply, request)
-        return proposal
+        return talk_of(self.proposer, self._request(), self._noted)
 
-    def _read(self, messages: Messages, reply: Reply, request: Propose) -> Proposal:
-        proposal = self.proposer.parse(reply.text, request)
-        self.log.append(Exchange(messages, reply, proposal.problem))
+    def _heard(self, questions: list[Messages], replies: list[Reply]) -> list[str]:
+        self.log += [Exchange(one, reply, None) for one, reply in zip(questions, replies, strict=True)]
+        return [reply.text for reply in replies]
+
+    def _noted(self, proposal: Proposal) -> Proposal:
+        """The proposal; what is wrong with it is noted beside the reply it was read from."""
+        for place in range(len(self.log) - 1, -1, -1):
+            if self.log[place].reply.text == proposal.reply:
+                self.log[place] = replace(self.log[place], problem=proposal.problem)
+                break
         return proposal
 
     def _request(self) -> Propose:

@@ -1,14 +1,26 @@
-"""Who takes part in a run: strategies, proposers, choosers and evaluators, each by a method or two."""
+"""Who takes part in a run: strategies, proposers, counsels and evaluators, each by a method or two."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from optimizers.candidate import Candidate, Proposal
-from optimizers.effects import Job, Propose, Steps
+from optimizers.candidate import Advice, Candidate, Proposal
+from optimizers.effects import Consult, Job, Propose, Steps
 from optimizers.rollout import Rollout
+from tracelib.graph.parameter import Parameter
+
+R = TypeVar("R")
+
+Messages: TypeAlias = list[dict[str, Any]]
+"""One question to a model."""
+
+Talk: TypeAlias = Generator[list[Messages], list[str], R]
+"""Talking to a model: yields lists of questions, receives the text of each reply, in the same order."""
+
+Check: TypeAlias = Callable[[Proposal], Proposal]
+"""The proposal with its values as the parameters would take them, or with the problem they have."""
 
 
 class Strategy(Protocol):
@@ -29,9 +41,16 @@ class Proposer(Protocol):
     without `problem` is checked again by the parameters themselves before it becomes a candidate.
     """
 
-    def messages(self, request: Propose) -> list[dict[str, Any]]: ...
+    def messages(self, request: Propose) -> Messages: ...
     def parse(self, reply: str, request: Propose) -> Proposal: ...
-    def repair(self, reply: str, proposal: Proposal, request: Propose) -> list[dict[str, Any]]: ...
+    def repair(self, reply: str, proposal: Proposal, request: Propose) -> Messages: ...
+
+
+@runtime_checkable
+class Conversation(Protocol):
+    """A proposer that asks more than one question; every value it comes to goes through `check`."""
+
+    def converse(self, request: Propose, check: Check) -> Talk[Proposal]: ...
 
 
 @runtime_checkable
@@ -39,6 +58,20 @@ class Chooser(Protocol):
     """A proposer that asks no model; its chance is seeded by the request."""
 
     def choose(self, request: Propose, rng: random.Random) -> Proposal: ...
+
+
+@runtime_checkable
+class Counsel(Protocol):
+    """Answers a `Consult`: a talk that ends in texts, or in an Advice with its problem."""
+
+    def advise(self, request: Consult) -> Talk[Advice]: ...
+
+
+Asked: TypeAlias = Proposer | Conversation | Chooser | Counsel
+"""Whoever answers the requests of one kind."""
+
+Maker: TypeAlias = Callable[[Mapping[str, Parameter[Any]]], Asked]
+"""Makes one of these for the parameters that are trained, by path."""
 
 
 class Evaluator(Protocol):

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 from optimizers.budget import Budget
-from optimizers.candidate import Candidate
+from optimizers.candidate import Candidate, Proposal
+from optimizers.conversation import talk_of
 from optimizers.driver import Driver
 from optimizers.driving.asking import Asking
 from optimizers.driving.events import Callback, Event
@@ -22,14 +23,15 @@ from optimizers.evaluating.subject import Subject, given_parameters, home_of
 from optimizers.evidence.display import shown
 from optimizers.journal import Journal
 from optimizers.policies.gate import Gate, Strict
+from optimizers.policies.guard import Guard
 from optimizers.policies.stopping import Stopping
 from optimizers.result import Result, result_of
-from optimizers.roles import Chooser, Proposer, Strategy
+from optimizers.roles import Check, Chooser, Conversation, Proposer, Strategy, Talk
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
 from tracelib.errors import OptimizerError
 from tracelib.late import resolver
-from tracelib.llm.model import as_model
+from tracelib.llm.model import Model, as_model
 
 # Bound late, name -> "module:class": its module loads rich, which only a run that is watched needs.
 LATE = {"progress": "optimizers.progress:Progress"}
@@ -45,7 +47,7 @@ class ProposingOptimizer(Protocol):
     def parameters(self) -> Any: ...
 
     @property
-    def proposer(self) -> Proposer | Chooser: ...
+    def proposer(self) -> Proposer | Conversation | Chooser: ...
 
     @property
     def llm(self) -> Any: ...
@@ -58,8 +60,9 @@ class Trainer:
     `program` is a Module, a bundle or any callable; `metric(output, expected)` says how good an output is
     (higher is better) by a number, a bool, a dict of numbers or Feedback; both may be async.
     `optimizer` is a search (`LocalSearch`, `RandomSearch`), an optimizer that asks a model (`OptoPrime`),
-    or a strategy: a generator function of your own. `strategy` is how the proposals of an optimizer that
-    asks a model are tried, `gate` what the winner must do to replace the values you started with.
+    or a strategy: one of this package, which asks `llm`, or a generator function of your own. `strategy` is
+    how the proposals of an optimizer that asks a model are tried, `gate` what the winner must do to
+    replace the values you started with, `guards` what no proposal may do.
 
     `executor` is a number of threads, or any concurrent.futures executor; results do not depend on it.
     The same seed, data and program give the same result. With `progress` None a terminal gets a bar and
@@ -75,6 +78,8 @@ class Trainer:
     seed: int = 0
     allow_code_execution: bool = False
     strategy: Strategy | None = None
+    llm: Model | Callable[..., Any] | str | None = None
+    guards: Sequence[Guard] = ()
     gate: Gate = field(default_factory=Strict)
     stopping: Sequence[Stopping] = ()
     progress: bool | None = None
@@ -117,7 +122,7 @@ class Trainer:
     def _session(self, train: Any, validation: Any, test: Any, resume: Any) -> _Session:
         plan = self._plan()
         subject = Subject(plan.parameters)
-        asking = self._asking(subject)
+        asking = self._asking(plan, subject)
         examples = _splits_of(train, validation, test)
         evaluator = ProgramEvaluator(self.program, self.metric, examples, subject)
         start = subject.start()
@@ -164,15 +169,22 @@ class Trainer:
             "or a generator function (seed, train, validation, rng)"
         )
 
-    def _asking(self, subject: Subject) -> Asking | None:
+    def _asking(self, plan: Plan, subject: Subject) -> Asking | None:
+        """Who answers the strategy's requests: the optimizer its own, the strategy's proposers the rest."""
         optimizer: Any = self.optimizer
-        proposer = getattr(optimizer, "proposer", None)
-        if proposer is None:
+        made = {kind: make(plan.parameters) for kind, make in getattr(plan.strategy, "proposers", {}).items()}
+        own = getattr(optimizer, "proposer", None) or made.get("")
+        others = {kind: one for kind, one in made.items() if kind}
+        asked = [one for one in (own, *others.values()) if one is not None]
+        if not asked:
             return None
         allowed = self.allow_code_execution or getattr(optimizer, "allow_code_execution", False)
         subject.refuse_code(allowed, _name_of(optimizer))
-        model = None if isinstance(proposer, Chooser) else as_model(optimizer.llm)
-        return Asking(proposer, model, subject.check)
+        model = None if all(isinstance(one, Chooser) for one in asked) else self._model()
+        return Asking(own, model, subject.check, others, self.guards)
+
+    def _model(self) -> Model:
+        return as_model(self.llm) if self.llm is not None else as_model(getattr(self.optimizer, "llm", None))
 
     def _watching(self) -> list[Callback]:
         wanted = sys.stderr.isatty() if self.progress is None else self.progress
@@ -227,22 +239,14 @@ class _Session:
 class _Reached:
     """A proposer that refuses, before a model is paid, to ask about runs that no parameter took part in."""
 
-    proposer: Any
+    proposer: Proposer | Conversation
     evaluator: ProgramEvaluator
 
-    def messages(self, request: Propose) -> list[dict[str, Any]]:
+    def converse(self, request: Propose, check: Check) -> Talk[Proposal]:
         seen = [rollout.evidence for rollout in request.evidence if rollout.evidence is not None]
         if request.evidence and not any(evidence.variables for evidence in seen):
             raise OptimizerError(self._why(bool(seen)))
-        messages: list[dict[str, Any]] = self.proposer.messages(request)
-        return messages
-
-    def parse(self, reply: str, request: Propose) -> Any:
-        return self.proposer.parse(reply, request)
-
-    def repair(self, reply: str, proposal: Any, request: Propose) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = self.proposer.repair(reply, proposal, request)
-        return messages
+        return (yield from talk_of(self.proposer, request, check))
 
     def _why(self, recorded: bool) -> str:
         if not recorded:
@@ -264,9 +268,9 @@ def _splits_of(train: Any, validation: Any, test: Any) -> Examples:
 
 
 def _refusing(asking: Asking, evaluator: ProgramEvaluator) -> Asking:
-    if isinstance(asking.proposer, Chooser):
+    if not isinstance(asking.proposer, Proposer | Conversation):
         return asking
-    return Asking(_Reached(asking.proposer, evaluator), asking.model, asking.check)
+    return replace(asking, proposer=_Reached(asking.proposer, evaluator))
 
 
 def _gated(optimizer: Any) -> Gated:

@@ -1,88 +1,158 @@
 """How a proposal comes about: ask, read, at most one repair, check; the result is a candidate or a reason.
 
-It knows the proposer's two halves and the model's door, not budgets or journals.
+It knows who proposes and how values are checked, not budgets or journals.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
 
-from optimizers.candidate import Candidate, Proposal, Rejected
-from optimizers.effects import Propose
-from optimizers.roles import Chooser, Proposer
-from tracelib.errors import ConstraintError, InvalidReply, ModelCallError
+from optimizers.candidate import Advice, Candidate, Proposal, Rejected
+from optimizers.conversation import talk_of
+from optimizers.effects import Consult, Propose, Request
+from optimizers.policies.guard import Guard
+from optimizers.roles import Asked, Chooser, Counsel, Messages, Talk
+from tracelib.errors import ConstraintError, InvalidReply, ModelCallError, OptimizerError
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
 
-Check: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
+R = TypeVar("R")
+
+ParameterCheck: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Values by path, checked and coerced to what JSON holds; raises ConstraintError with the reason."""
 
-Ask: TypeAlias = Callable[[list[dict[str, Any]]], Awaitable[Reply]]
-Made: TypeAlias = Candidate | Rejected
+Ask: TypeAlias = Callable[[list[Messages]], Awaitable[list[Reply]]]
+"""Asks several questions at the same time; the replies come in the same order."""
+
+Made: TypeAlias = Candidate | Rejected | Advice
 
 
 @dataclass(frozen=True)
 class Asking:
-    """A proposer, the model it asks (None for one that chooses by itself), and the parameters' check."""
+    """Who answers the requests of a run, the model they ask (None when none does), and what is checked.
 
-    proposer: Proposer | Chooser
+    `proposer` answers requests of the kind "", `others` those of further kinds. `check` is the
+    parameters', `guards` refuse what the parameters would take and the user does not want.
+    """
+
+    proposer: Asked | None
     model: Model | None
-    check: Check = dict
+    check: ParameterCheck = dict
+    others: Mapping[str, Asked] = field(default_factory=dict)
+    guards: Sequence[Guard] = ()
 
-    async def make(self, request: Propose, ask: Ask, seed: int) -> Made:
-        """A new candidate, or the rejected proposal; a model that gives no reply rejects too."""
-        if isinstance(self.proposer, Chooser):
+    async def make(self, request: Request, ask: Ask, seed: int) -> Made:
+        """A new candidate, the rejected proposal, or advice; a model that gives no reply rejects too."""
+        answering = self._answering(request)
+        if isinstance(request, Consult):
+            return await self._advice(answering, request, ask)
+        if isinstance(answering, Chooser):
             rng = random.Random(f"{seed}:{request.key}")
-            return self._made(request, self._checked(self.proposer.choose(request, rng), request))
+            return _made(request, self._checked(answering.choose(request, rng), request))
+        if isinstance(answering, Counsel):
+            raise OptimizerError(_misplaced(request.kind, "gives advice, and was asked for a proposal"))
         try:
-            proposal = await self._asked(self.proposer, request, ask)
+            check = _Checking(self, request)
+            proposal = await _held(talk_of(answering, request, check), ask)
         except (ModelCallError, InvalidReply) as error:
             proposal = Proposal({}, problem=f"the model gave no reply: {error}")
-        return self._made(request, proposal)
+        return _made(request, proposal)
 
-    async def _asked(self, proposer: Proposer, request: Propose, ask: Ask) -> Proposal:
-        proposal = await self._round(proposer, request, ask, proposer.messages(request))
-        if proposal.problem is None:
-            return proposal
-        return await self._round(proposer, request, ask, proposer.repair(proposal.reply, proposal, request))
+    def _answering(self, request: Request) -> Asked:
+        found = self.proposer if request.kind == "" else self.others.get(request.kind)
+        if found is None:
+            kinds = ", ".join(repr(kind) for kind in self.others) or "none"
+            raise OptimizerError(
+                f"the strategy asks for a proposal of the kind {request.kind!r}, and the run has no proposer "
+                f"for it (further kinds it has: {kinds})"
+            )
+        return found
 
-    async def _round(
-        self, proposer: Proposer, request: Propose, ask: Ask, messages: list[dict[str, Any]]
-    ) -> Proposal:
-        reply = await ask(messages)
-        proposal = proposer.parse(reply.text, request)
-        return self._checked(replace(proposal, reply=proposal.reply or reply.text), request)
+    async def _advice(self, answering: Asked, request: Consult, ask: Ask) -> Advice:
+        if not isinstance(answering, Counsel):
+            raise OptimizerError(_misplaced(request.kind, "makes proposals, and was asked for advice"))
+        try:
+            return await _held(answering.advise(request), ask)
+        except (ModelCallError, InvalidReply) as error:
+            return Advice(problem=f"the model gave no reply: {error}")
 
     def _checked(self, proposal: Proposal, request: Propose) -> Proposal:
         if proposal.problem is not None:
             return proposal
-        allowed = request.names or tuple(request.candidate.values)
-        unknown = [path for path in proposal.values if path not in allowed]
-        if unknown:
-            problem = f"there is no parameter {unknown[0]!r} to change; there are {', '.join(allowed)}"
+        problem = _unknown(proposal, request)
+        if problem is not None:
             return replace(proposal, problem=problem)
         try:
-            return replace(proposal, values=self.check(proposal.values))
+            values = self.check(proposal.values)
         except ConstraintError as error:
             return replace(proposal, problem=str(error))
+        return replace(proposal, values=values, problem=self._guarded(values, request))
 
-    def _made(self, request: Propose, proposal: Proposal) -> Made:
-        if proposal.problem is None:
-            candidate = request.candidate.edit(proposal.values, proposal.reason)
-            if candidate != request.candidate:
-                return candidate
-        return Rejected(request.candidate.id, proposal)
+    def _guarded(self, values: Mapping[str, Any], request: Propose) -> str | None:
+        found = (
+            guard.problem(path, value, request)
+            for path, value in values.items()
+            if value != request.candidate.values.get(path)
+            for guard in self.guards
+        )
+        return "\n".join(problem for problem in found if problem is not None) or None
+
+
+@dataclass(frozen=True)
+class _Checking:
+    """The check that a talk is given."""
+
+    asking: Asking
+    request: Propose
+
+    def __call__(self, proposal: Proposal) -> Proposal:
+        return self.asking._checked(proposal, self.request)
+
+
+async def _held(talk: Talk[R], ask: Ask) -> R:
+    """The result of a talk, its questions asked."""
+    try:
+        questions = next(talk)
+        while True:
+            replies = await ask(questions)
+            questions = talk.send([reply.text for reply in replies])
+    except StopIteration as end:
+        result: R = end.value
+        return result
+
+
+def _unknown(proposal: Proposal, request: Propose) -> str | None:
+    allowed = request.names or tuple(request.candidate.values)
+    unknown = [path for path in proposal.values if path not in allowed]
+    if not unknown:
+        return None
+    return f"there is no parameter {unknown[0]!r} to change; there are {', '.join(allowed)}"
+
+
+def _misplaced(kind: str, what: str) -> str:
+    return f"what answers requests of the kind {kind!r} {what}"
+
+
+def _made(request: Propose, proposal: Proposal) -> Made:
+    if proposal.problem is None:
+        parents = [request.candidate.id, *(other.id for other in request.others)]
+        candidate = request.candidate.edit(proposal.values, proposal.reason, parents)
+        if candidate != request.candidate:
+            return candidate
+    return Rejected(request.candidate.id, proposal)
 
 
 def made_to_json(made: Made) -> dict[str, Any]:
-    kind = "candidate" if isinstance(made, Candidate) else "rejected"
-    return {kind: made.to_json()}
+    kinds = {Candidate: "candidate", Rejected: "rejected", Advice: "advice"}
+    return {kinds[type(made)]: made.to_json()}
 
 
 def made_from_json(data: Mapping[str, Any]) -> Made:
     if "candidate" in data:
         return Candidate.from_json(data["candidate"])
+    if "advice" in data:
+        return Advice.from_json(data["advice"])
     return Rejected.from_json(data["rejected"])

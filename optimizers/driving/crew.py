@@ -15,9 +15,17 @@ from typing import Any, Protocol
 
 from optimizers.driving.asking import Asking
 from optimizers.driving.performer import Performer, Step, drive, sound
-from optimizers.driving.workers import Loop, Threads, loop_in_thread, pool_of, shares_memory
-from optimizers.effects import Job, Propose
-from optimizers.roles import Evaluator
+from optimizers.driving.workers import (
+    Loop,
+    Threads,
+    in_tasks,
+    in_threads,
+    loop_in_thread,
+    pool_of,
+    shares_memory,
+)
+from optimizers.effects import Job, Request
+from optimizers.roles import Evaluator, Messages
 from optimizers.rollout import Cost, Rollout
 from tracelib.errors import OptimizerError
 from tracelib.llm.guard import Question, guarded
@@ -44,13 +52,13 @@ class Crew:
     def rollouts(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
         return self.roller.roll(performer, step, jobs)
 
-    def proposals(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]:
+    def proposals(self, performer: Performer, step: Step, asked: Sequence[Request]) -> list[Future[Any]]:
         return self.asker.propose(performer, step, asked)
 
-    async def ask(self, asking: Asking, messages: list[dict[str, Any]]) -> Reply:
+    async def ask(self, asking: Asking, questions: list[Messages]) -> list[Reply]:
         if asking.model is None:
             raise OptimizerError("this proposer asks a model, and the run has none")
-        return await self.asker.ask(asking.model, messages)
+        return await self.asker.ask(asking.model, questions)
 
 
 @dataclass(frozen=True)
@@ -62,11 +70,11 @@ class InThreads:
     def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
         return self.threads.start(lambda job: drive(performer.roll(step, job)), jobs, step.stop)
 
-    def propose(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]:
+    def propose(self, performer: Performer, step: Step, asked: Sequence[Request]) -> list[Future[Any]]:
         return self.threads.start(lambda one: drive(performer.propose(step, one)), asked, step.stop)
 
-    async def ask(self, model: Model, messages: list[dict[str, Any]]) -> Reply:
-        return model.ask(messages)
+    async def ask(self, model: Model, questions: list[Messages]) -> list[Reply]:
+        return in_threads(model.ask, questions, self.threads.workers)
 
 
 @dataclass(frozen=True)
@@ -78,11 +86,11 @@ class InLoop:
     def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
         return self.loop.start(partial(performer.roll, step), jobs, step.stop)
 
-    def propose(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]:
+    def propose(self, performer: Performer, step: Step, asked: Sequence[Request]) -> list[Future[Any]]:
         return self.loop.start(partial(performer.propose, step), asked, step.stop)
 
-    async def ask(self, model: Model, messages: list[dict[str, Any]]) -> Reply:
-        return await model.aask(messages)
+    async def ask(self, model: Model, questions: list[Messages]) -> list[Reply]:
+        return await in_tasks(model.aask, questions)
 
 
 @dataclass

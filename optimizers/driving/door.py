@@ -16,6 +16,7 @@ from optimizers.candidate import content_key
 from optimizers.journal import Journal
 from optimizers.rollout import Cost
 from tracelib.errors import ModelCallError, OptimizerError, QuotaExceeded
+from tracelib.llm.cost import most_dollars
 from tracelib.llm.guard import Question
 from tracelib.llm.reply import Reply
 
@@ -131,14 +132,13 @@ def _completion_limit(question: Question) -> int:
 
 
 def _dollars(question: Question, prompt: int, completion: int) -> float:
-    price = question.price
-    if price is None:
+    dollars = most_dollars(question, prompt, completion)
+    if dollars is None:
         raise OptimizerError(
             f"a budget in dollars needs the price of {question.model!r}: give the model its price per "
             "million tokens, or limit calls or tokens instead"
         )
-    dearest = max(price.input, price.cached or 0.0, price.cache_write or 0.0)
-    return (prompt * dearest + completion * price.output) / 1_000_000
+    return dollars
 
 
 def _text(value: Any) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from optimizers.budget import Budget, Spent
-from optimizers.candidate import Candidate, Rejected
-from optimizers.effects import Evaluate, Job, Propose
+from optimizers.candidate import Advice, Candidate, Rejected
+from optimizers.effects import Consult, Evaluate, Job, Propose
 from optimizers.policies.gate import Verdict
 from optimizers.policies.standing import Standing
 from optimizers.rollout import Rollout
@@ -100,6 +100,23 @@ class CandidateRejected:
 
 
 @dataclass(frozen=True)
+class Advised:
+    """A model was asked for texts; the advice has its problem when they could not be used."""
+
+    name: ClassVar[str] = "advice"
+    request: Consult
+    advice: Advice
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "candidate": self.request.candidate.id,
+            "kind": self.request.kind,
+            "texts": list(self.advice.texts),
+            "problem": self.advice.problem,
+        }
+
+
+@dataclass(frozen=True)
 class SearchEnded:
     """The strategy returned, or was stopped for the reason given."""
 
@@ -156,6 +173,7 @@ Event: TypeAlias = (
     | Evaluated
     | CandidateMade
     | CandidateRejected
+    | Advised
     | SearchEnded
     | Judged
     | RunEnded

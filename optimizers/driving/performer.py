@@ -10,7 +10,7 @@ import inspect
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -21,9 +21,9 @@ from optimizers.driving.asking import Asking, Made, made_from_json, made_to_json
 from optimizers.driving.door import Meter
 from optimizers.driving.events import RolloutDone, Teller
 from optimizers.driving.workers import Stop, finish
-from optimizers.effects import Effect, Evaluate, Job, Propose
+from optimizers.effects import Consult, Effect, Evaluate, Job, Propose, Request
 from optimizers.journal import Journal
-from optimizers.roles import Evaluator
+from optimizers.roles import Evaluator, Messages
 from optimizers.rollout import Cost, Rollout
 from tracelib.errors import BudgetExhausted, OptimizerError
 from tracelib.llm.guard import guarded
@@ -36,8 +36,8 @@ class Workers(Protocol):
     """Who runs the work of a step; gives futures that end when the work has."""
 
     def rollouts(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]: ...
-    def proposals(self, performer: Performer, step: Step, asked: Sequence[Propose]) -> list[Future[Any]]: ...
-    async def ask(self, asking: Asking, messages: list[dict[str, Any]]) -> Reply: ...
+    def proposals(self, performer: Performer, step: Step, asked: Sequence[Request]) -> list[Future[Any]]: ...
+    async def ask(self, asking: Asking, questions: list[Messages]) -> list[Reply]: ...
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Step:
 
     planned: list[Effect] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
-    asked: dict[str, Propose] = field(default_factory=dict)
+    asked: dict[str, Request] = field(default_factory=dict)
     rollouts: dict[str, Rollout] = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
@@ -145,7 +145,7 @@ class Performer:
             for job in fresh.values():
                 self._replay_rollout(step, job)
         elif effect.key not in self._made and effect.key not in step.asked and effect.key not in step.made:
-            self.ledger.reserve(proposals=1)
+            self.ledger.reserve(proposals=_proposals([effect]))
             self._replay_proposal(step, effect)
 
     def _known(self, step: Step, job: Job) -> bool:
@@ -169,7 +169,7 @@ class Performer:
         step.rollouts[job.key] = rollout
         self._teller.tell(RolloutDone(job, rollout, self.ledger.spent))
 
-    def _replay_proposal(self, step: Step, request: Propose) -> None:
+    def _replay_proposal(self, step: Step, request: Request) -> None:
         kept = self._journal.take("proposal", request.key)
         if kept is None:
             step.asked[request.key] = request
@@ -235,8 +235,8 @@ class Performer:
             step.rollouts[job.key] = rollout
         self._teller.tell(RolloutDone(job, rollout, self.ledger.spent))
 
-    async def propose(self, step: Step, request: Propose) -> None:
-        """Make one proposal and keep what came of it, unless the budget refuses a part of it."""
+    async def propose(self, step: Step, request: Request) -> None:
+        """Answer one request and keep what came of it, unless the budget refuses a part of it."""
         if self._asking is None:
             raise OptimizerError("the strategy asks for proposals, and this run has no proposer")
         if not self.admitted(step, request.key):
@@ -244,8 +244,8 @@ class Performer:
         asking = self._asking
         meter = self._meter(request.key)
 
-        async def ask(messages: list[dict[str, Any]]) -> Reply:
-            return await self._crew.ask(asking, messages)
+        async def ask(questions: list[Messages]) -> list[Reply]:
+            return await self._crew.ask(asking, questions)
 
         with guarded(meter):
             made = await self._made_by(asking, request, ask, meter)
@@ -255,7 +255,7 @@ class Performer:
             return
         self._keep_made(step, request, made, meter.cost)
 
-    async def _made_by(self, asking: Asking, request: Propose, ask: Any, meter: Meter) -> Made | None:
+    async def _made_by(self, asking: Asking, request: Request, ask: Any, meter: Meter) -> Made | None:
         try:
             return await asking.make(request, ask, self._seed)
         except Exception as error:
@@ -264,7 +264,7 @@ class Performer:
             del error
             return None
 
-    def _keep_made(self, step: Step, request: Propose, made: Made, cost: Cost) -> None:
+    def _keep_made(self, step: Step, request: Request, made: Made, cost: Cost) -> None:
         value = {"made": made_to_json(made), "cost": cost.to_json()}
         with self._lock:
             self._journal.append("proposal", request.key, value, self.ledger.elapsed)
@@ -276,8 +276,9 @@ class Performer:
     # What came of it
 
     def _release(self, step: Step) -> None:
-        unused = (sum(key not in step.begun for key in waiting) for waiting in (step.jobs, step.asked))
-        self.ledger.release(**dict(zip(("rollouts", "proposals"), unused, strict=True)))
+        jobs = sum(key not in step.begun for key in step.jobs)
+        asked = _proposals(request for key, request in step.asked.items() if key not in step.begun)
+        self.ledger.release(rollouts=jobs, proposals=asked)
 
     def _results(self, step: Step) -> Results:
         if self._halted:
@@ -293,15 +294,20 @@ class Performer:
         return Results(tuple(step.planned), values, step.uncovered)
 
     def _value(self, step: Step, effect: Effect) -> Any:
-        if isinstance(effect, Propose):
-            return self._made[effect.key]
-        return tuple(self._rollout(step, job) for job in effect.jobs)
+        if isinstance(effect, Evaluate):
+            return tuple(self._rollout(step, job) for job in effect.jobs)
+        return self._made[effect.key]
 
     def _rollout(self, step: Step, job: Job) -> Rollout:
         found = step.rollouts.get(job.key) or self._cached(job)
         if found is None:
             raise OptimizerError(f"example {job.example} of {job.split} ended without a result")
         return found
+
+
+def _proposals(requests: Iterable[Request]) -> int:
+    """How many of these count as proposals: advice does not."""
+    return sum(isinstance(request, Propose) for request in requests)
 
 
 def sound(job: Job, rollout: Any) -> Rollout:
@@ -328,8 +334,10 @@ def effects_in(asked: Any, sizes: Mapping[str, int]) -> list[Effect]:
     """What a strategy yielded as a list of effects, checked against the splits it may use."""
     effects = list(asked) if isinstance(asked, list | tuple) else [asked]
     for effect in effects:
-        if not isinstance(effect, Evaluate | Propose):
-            raise OptimizerError(f"a strategy yields Evaluate and Propose, or lists of them, not {effect!r}")
+        if not isinstance(effect, Evaluate | Propose | Consult):
+            raise OptimizerError(
+                f"a strategy yields Evaluate, Propose and Consult, or lists of them, not {effect!r}"
+            )
         if isinstance(effect, Evaluate):
             _check_ids(effect, sizes)
     return effects

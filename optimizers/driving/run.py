@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizers.candidate import Candidate, Rejected
+from optimizers.candidate import Advice, Candidate, Proposal, Rejected
 from optimizers.driving.archive import Archive
 from optimizers.driving.events import (
+    Advised,
     CandidateMade,
     CandidateRejected,
     Evaluated,
@@ -24,7 +25,7 @@ from optimizers.driving.events import (
 )
 from optimizers.driving.outcome import Outcome, Splits
 from optimizers.driving.performer import Performer, effects_in
-from optimizers.effects import Effect, Evaluate
+from optimizers.effects import Consult, Effect, Evaluate
 from optimizers.policies.gate import Gate, Verdict
 from optimizers.policies.standing import standing
 from optimizers.policies.stopping import Stopping
@@ -192,12 +193,20 @@ class Run:
         if isinstance(effect, Evaluate):
             archive.record(effect, value)
             self._tell(Evaluated(effect, value, standing(value)))
+        elif isinstance(effect, Consult):
+            self._hear(effect, value)
         elif isinstance(value, Rejected):
             archive.reject(value)
             self._tell(CandidateRejected(effect, value))
         else:
             archive.add(value)
             self._tell(CandidateMade(effect, value))
+
+    def _hear(self, request: Consult, advice: Advice) -> None:
+        if advice.problem is not None:
+            proposal = Proposal({}, reply=advice.reply, problem=advice.problem)
+            self._state.archive.reject(Rejected(request.candidate.id, proposal))
+        self._tell(Advised(request, advice))
 
     # The end
 

@@ -17,6 +17,7 @@ from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 DEFAULT_WORKERS = 8
 # Seconds between looks at Ctrl-C where the platform cannot interrupt a wait.
@@ -41,7 +42,7 @@ class Threads:
 
     def __init__(self, pool: Executor, workers: int = DEFAULT_WORKERS) -> None:
         self._pool = pool
-        self._workers = workers
+        self.workers = workers
 
     def start(self, work: Callable[[T], None], items: Sequence[T], stop: Stop) -> list[Future[None]]:
         waiting = deque(items)
@@ -50,7 +51,7 @@ class Threads:
             for item in _taken(waiting, stop):
                 copy_context().run(work, item)
 
-        count = min(self._workers, len(items))
+        count = min(self.workers, len(items))
         return [self._pool.submit(copy_context().run, _stopping, pump, stop) for _ in range(count)]
 
 
@@ -77,6 +78,29 @@ class Loop:
 
         count = min(self._workers, len(items))
         return [asyncio.run_coroutine_threadsafe(pump(), self._loop) for _ in range(count)]
+
+
+def in_threads(work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
+    """The result for each item, in order; raises the first error when all have ended.
+
+    The threads are new ones: this is called from a pool's thread, and a pool that waits for itself
+    would wait for ever.
+    """
+    if len(items) == 1:
+        return [work(items[0])]
+    with ThreadPoolExecutor(max(1, min(workers, len(items))), thread_name_prefix="question") as pool:
+        return [done.result() for done in [pool.submit(copy_context().run, work, item) for item in items]]
+
+
+async def in_tasks(work: Callable[[T], Coroutine[Any, Any, R]], items: Sequence[T]) -> list[R]:
+    """The result for each item, in order; raises the first error when all have ended."""
+    ended = await asyncio.gather(*map(work, items), return_exceptions=True)
+    results: list[R] = []
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+        results.append(one)
+    return results
 
 
 def _taken(waiting: deque[T], stop: Stop) -> Iterator[T]:

@@ -289,7 +289,7 @@ def test_the_best_is_the_earliest_of_equals_that_ran_on_the_whole_split():
     [
         (Evaluate(SEED, "test", (0,)), "held out"),
         (Evaluate(SEED, "train", (9,)), "train has 2 examples, there is no number 9"),
-        ("evaluate!", "yields Evaluate and Propose"),
+        ("evaluate!", "yields Evaluate, Propose and Consult"),
         (Propose(SEED), "no proposer"),
     ],
 )
