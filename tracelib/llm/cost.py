@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,19 +28,30 @@ GIVEN, TABLE = "the endpoint", "prices="
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars per million tokens. Cached and cache-written tokens cost as `input` unless said otherwise."""
+    """Dollars per million tokens. Cached and cache-written tokens cost as `input` unless said otherwise.
+
+    Raises ModelError for what is no number of dollars.
+    """
 
     input: float
     output: float
     cached: float | None = None
     cache_write: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, dollars in vars(self).items():
+            unsaid = dollars is None and name not in ("input", "output")
+            if not unsaid and not (isinstance(dollars, int | float) and 0 <= dollars < math.inf):
+                raise ModelError(f"the price {name}={dollars!r} is no number of dollars per million tokens")
+
     def of(self, usage: Usage) -> float | None:
-        """Dollars for this usage; None when the number of tokens is unknown."""
+        """Dollars for this usage; None when the numbers of tokens are unknown, or do not add up."""
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
         cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
         fresh = usage.prompt_tokens - cached - written
+        if fresh < 0:
+            return None
         dollars = fresh * self.input + usage.completion_tokens * self.output
         dollars += cached * (self.input if self.cached is None else self.cached)
         dollars += written * (self.input if self.cache_write is None else self.cache_write)
@@ -64,7 +76,7 @@ def as_price(name: str, price: Price | Mapping[str, float]) -> Price:
         return price
     try:
         return Price(**price)
-    except TypeError as error:
+    except (TypeError, ModelError) as error:
         raise ModelError(
             f"the price of {name!r} is {price!r}: say dollars per million tokens, "
             "as {'input': 0.15, 'output': 0.6} (and 'cached', 'cache_write' if they differ)"
@@ -82,16 +94,24 @@ def cost_of(reply: Reply, question: Question, table: Mapping[str, Price]) -> tup
     if price is not None:
         dollars = price.of(reply.usage)
         return dollars, None if dollars is None else TABLE
-    return _known(reply, question)
+    return _known(reply.usage, reply.model or question.model, reply.provider or question.provider)
 
 
-def _known(reply: Reply, question: Question) -> tuple[float | None, str | None]:
-    provider = reply.provider or question.provider
+def most_dollars(question: Question, prompt: int, completion: int) -> float | None:
+    """What a question of so many tokens can cost at most, however they are cached; None where nobody knows."""
+    ways = [Usage(prompt, completion, cached_tokens=prompt), Usage(prompt, completion, cache_write_tokens=prompt)]
+    ways.append(Usage(prompt, completion))
+    if question.price is not None:
+        found = [question.price.of(usage) for usage in ways]
+    else:
+        found = [_known(usage, question.model, question.provider)[0] for usage in ways]
+    return max((dollars for dollars in found if dollars is not None), default=None)
+
+
+def _known(usage: Usage, model: str, provider: str) -> tuple[float | None, str | None]:
     if not _is_public(provider) or not _has_list():
         return None, None
-    found: tuple[float | None, str | None] = _late("known_cost")(
-        reply.usage, reply.model or question.model, provider
-    )
+    found: tuple[float | None, str | None] = _late("known_cost")(usage, model, provider)
     return found
 
 

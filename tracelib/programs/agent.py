@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,7 @@ from tracelib.graph.streams import run_coroutine, runner_of
 from tracelib.llm.message import Message, as_messages
 from tracelib.llm.reply import Reply
 from tracelib.programs.handing import handed
-from tracelib.programs.program import Program
+from tracelib.programs.program import BoundProgram, Program
 from tracelib.programs.tool import acall_tools, call_tools
 
 
@@ -170,12 +169,15 @@ def _as_reply(made: Any) -> Reply:
 
 
 def _offering(program: Any, tools: list[Any]) -> Any:
-    """The program that offers these tools; one that is no language model program knows its own way."""
-    if not tools:
+    """The program that gives the whole Reply and offers these tools, if any are given, instead of its own.
+
+    One that is no language model program knows its own way.
+    """
+    if isinstance(program, functools.partial):
+        return functools.partial(_offering(program.func, tools), *program.args, **program.keywords)
+    if not isinstance(program, (Program, BoundProgram)):
         return program
-    if isinstance(program, types.MethodType):
-        return types.MethodType(_offering(program.__func__, tools), program.__self__)
-    return program.using(api_params={"tools": tools}) if isinstance(program, Program) else program
+    return (program.using(api_params={"tools": tools}) if tools else program).whole()
 
 
 def _is_async(program: Any) -> bool:

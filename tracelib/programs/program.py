@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracelib.errors import GraphError
-from tracelib.graph.bundle import Bundle
+from tracelib.graph.bundle import BoundBundle, Bundle
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.signature import signature_of
 from tracelib.llm.message import as_messages, system
@@ -145,10 +145,21 @@ class Program(Bundle[Any, Any]):
         self, model: Any = None, client: Any = None, api_params: Mapping[str, Any] | None = None
     ) -> Program:
         """The same program, of the same name and versions, that asks another model or in another way."""
+        return self._variant(self._asked.using(model, client, api_params))
+
+    def whole(self) -> Program:
+        """The same program, which gives the whole Reply."""
+        return self._variant(replace(self._asked, raw=True))
+
+    def _variant(self, asked: Asked) -> Program:
         self.parts()  # which both are to share
-        made = self._twin(self._asked.using(model, client, api_params))
+        made = self._twin(asked)
         made.op = self.op
         return made
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        found = super().__get__(instance, owner)
+        return found if found is self else BoundProgram(found.__func__, found.__self__)
 
     def stream(self, *args: Any, **kwargs: Any) -> ProgramStream:
         """The reply's text in pieces, as they come: `for piece in greet.stream("Ann")`, or `async for`.
@@ -218,6 +229,23 @@ class Program(Bundle[Any, Any]):
 
     def __repr__(self) -> str:
         return f"<program {self.op.name}{' trainable' if self.learns else ''}>"
+
+
+class BoundProgram(BoundBundle):
+    """A program that is a method, of one object."""
+
+    def stream(self, *args: Any, **kwargs: Any) -> ProgramStream:
+        """The reply's text in pieces, as they come."""
+        made: ProgramStream = self.__func__.stream(self.__self__, *args, **kwargs)
+        return made
+
+    def using(self, **settings: Any) -> BoundProgram:
+        """The same method, that asks another model or in another way."""
+        return BoundProgram(self.__func__.using(**settings), self.__self__)
+
+    def whole(self) -> BoundProgram:
+        """The same method, which gives the whole Reply."""
+        return BoundProgram(self.__func__.whole(), self.__self__)
 
 
 def lm(

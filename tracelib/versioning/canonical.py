@@ -21,12 +21,8 @@ DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 def digest(*texts: str) -> str:
     """sha256 of the texts, each with its length in front, in hexadecimal."""
-    made = hashlib.sha256()
-    for text in texts:
-        encoded = text.encode("utf-8", "surrogatepass")
-        made.update(b"%d:" % len(encoded))
-        made.update(encoded)
-    return made.hexdigest()
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return hashlib.sha256(b"".join([b"%d:%b" % (len(each), each) for each in encoded])).hexdigest()
 
 
 def canonical(nodes: Iterable[ast.AST]) -> str:
@@ -59,49 +55,56 @@ def _write(item: Any, write: Callable[[Any], None], deep: list[ast.AST], left: i
     else:
         head, fields = FORMS.get(kind) or _form(kind)
         write(head)
-        for name, label in fields:
+        for name, label, normal in fields:
             value: Any = getattr(item, name, None)
             inner = value.__class__
+            if value is None:
+                continue
             if inner is ast.Name:
                 write(f"{label}(Name id={value.id};)")
-            elif inner is str:
-                write(f"{label}{value};")
             elif inner is list:
                 if value:
                     write(f"{label}[")
-                    for one in _normal(item, name, value) if name in SPECIAL else value:
+                    for one in value if normal is None else normal(value):
                         _write(one, write, deep, left - 1)
                     write("]")
+            elif inner is ast.Constant:
+                write(label + constant(value.value))
+            elif inner is str:
+                write(f"{label}{value};")
             elif isinstance(value, ast.AST):
                 write(label)
                 _write(value, write, deep, left - 1)
-            elif value is not None:
+            else:
                 write(label + constant(value))
         write(")")
 
 
-Form = tuple[str, list[tuple[str, str]]]
-"""How the text of a kind of node begins, and the fields of it that count, with their labels."""
+Form = tuple[str, list[tuple[str, str, Callable[[list[Any]], list[Any]] | None]]]
+"""How the text of a kind of node begins; the fields of it that count, their labels, and what makes a list normal."""
 FORMS: dict[type, Form] = {}
 DEPTH = 40
 """Levels of a tree that are written by functions within functions: Python's own stack is the user's."""
 
 
 def _form(kind: type[ast.AST]) -> Form:
-    FORMS[kind] = f"({kind.__name__}", [(name, f" {name}=") for name in kind._fields if name not in IGNORED]
+    counting = [name for name in kind._fields if name not in IGNORED]
+    FORMS[kind] = f"({kind.__name__}", [(name, f" {name}=", _normal(kind, name)) for name in counting]
     return FORMS[kind]
 
 
-SPECIAL = frozenset(("body", "values", "names", "kwd_attrs"))
-"""Fields whose lists are not taken as they are."""
+def _normal(kind: type[ast.AST], name: str) -> Callable[[list[Any]], list[Any]] | None:
+    """What makes a list in a field of this kind of node normal; None where it is taken as it is."""
+    if name == "body" and issubclass(kind, DOCUMENTED):
+        return _body
+    if name == "values" and kind.__name__ in ("JoinedStr", "TemplateStr"):
+        return _joined
+    return _words if name in ("names", "kwd_attrs") else None
 
 
-def _normal(node: ast.AST, name: str, value: list[Any]) -> list[Any]:
-    if name == "body" and isinstance(node, DOCUMENTED):
-        return _body(value)
-    if name == "values" and node.__class__.__name__ in ("JoinedStr", "TemplateStr"):
-        return _joined(value)
-    return [f"{item};" if item.__class__ is str else item for item in value]
+def _words(names: list[Any]) -> list[Any]:
+    """Names that stand in the tree as texts, each with its end."""
+    return [f"{name};" if name.__class__ is str else name for name in names]
 
 
 def _body(body: list[Any]) -> list[Any]:

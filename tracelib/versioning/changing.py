@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 from tracelib.versioning.chunks import Statement
 from tracelib.versioning.imports import origin
 from tracelib.versioning.naming import Naming
@@ -16,7 +14,7 @@ class Changing(Naming):
     def changes_of(self, space: Space, chain: tuple[str, ...]) -> list[Statement]:
         """The statements of a module that change the object a chain of names leads to elsewhere."""
         name = chain[0]
-        if not any(isinstance(b.bound.node, ast.alias) for b in space.bindings(name)):
+        if not space.imports(name):
             return []
         owner = self.owner(space, name)
         if owner.kind == "module" and owner.space is not None:

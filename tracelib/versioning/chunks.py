@@ -6,6 +6,7 @@ import ast
 import bisect
 import types
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from tracelib.parsing import parsed
@@ -70,6 +71,20 @@ class Binding(NamedTuple):
     bound: Bound
 
 
+class Effects(NamedTuple):
+    """What the statements of a chunk do beside binding names.
+
+    `mutations` are the statements that change what a name holds without binding it. `calls` are those
+    that call a function by its plain name, `makings` those that derive from a class or assign an
+    instance of it. Each is by that name.
+    """
+
+    mutations: dict[str, list[Statement]]
+    calls: dict[str, list[Statement]]
+    makings: dict[str, list[Statement]]
+    stars: list[ast.ImportFrom]
+
+
 class Place(NamedTuple):
     """Where the code of a function stands: its node, and the definitions around it, outermost first."""
 
@@ -91,13 +106,7 @@ class Chunk:
         self.lines = self.text.split("\n")
         self.problem = ""
         self.statements: list[Statement] = []
-        self._index: dict[str, list[Binding]] | None = None
-        self._mutations: dict[str, list[Statement]] = {}
-        self._calls: dict[str, list[Statement]] = {}
-        self._makings: dict[str, list[Statement]] = {}
         self._made: dict[str, list[str]] = {}
-        self._stars: list[ast.ImportFrom] = []
-        self._declared: frozenset[str] | None = None
         self._places: dict[int, list[Place]] = {}
         self._edited: bool | None = None
         self._codes: dict[tuple[str, int], list[types.CodeType]] | None = None
@@ -153,37 +162,38 @@ class Chunk:
     def _line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
-    @property
+    @cached_property
     def index(self) -> dict[str, list[Binding]]:
         """Every place that binds a name at the top of the chunk, by name, in order."""
-        if self._index is None:
-            self._index = {}
-            for statement in self.statements:
-                for bound in _bound(statement):
-                    self._index.setdefault(bound.name, []).append(Binding(statement, bound))
-            self._read_mutations()
-        return self._index
-
-    @property
-    def mutations(self) -> dict[str, list[Statement]]:
-        """The statements that change what a name holds without binding it."""
-        return self._mutations if self.index is not None else {}
-
-    @property
-    def stars(self) -> list[ast.ImportFrom]:
-        return self._stars if self.index is not None else []
-
-    def _read_mutations(self) -> None:
+        found: dict[str, list[Binding]] = {}
         for statement in self.statements:
-            changed = [] if statement.is_guard else self._changed_by(statement)
-            for name in dict.fromkeys(changed):
-                self._mutations.setdefault(name, []).append(statement)
+            for bound in _bound(statement):
+                found.setdefault(bound.name, []).append(Binding(statement, bound))
+        return found
 
-    def _changed_by(self, statement: Statement) -> list[str]:
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """The names that imports bind."""
+        bound = (binding.bound for bindings in self.index.values() for binding in bindings)
+        return frozenset(each.name for each in bound if isinstance(each.node, ast.alias))
+
+    @cached_property
+    def effects(self) -> Effects:
+        found = Effects({}, {}, {}, [])
+        for statement in self.statements:
+            changed = [] if statement.is_guard else self._changed_by(statement, found)
+            for name in dict.fromkeys(changed):
+                found.mutations.setdefault(name, []).append(statement)
+        return found
+
+    def _changed_by(self, statement: Statement, effects: Effects) -> list[str]:
+        """The names whose values a statement changes; what else it does is put into the effects."""
         node = statement.node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.decorator_list:
+            return []
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             if isinstance(node, ast.ImportFrom) and any(a.name == "*" for a in node.names):
-                self._stars.append(node)
+                effects.stars.append(node)
             return []
         if isinstance(node, DEFINITIONS):
             changed, called = decorating(node)
@@ -191,21 +201,16 @@ class Chunk:
             return []
         else:
             names = statement.names
-            self._stars.extend(names.stars)
+            effects.stars.extend(names.stars)
             changed, called = list(names.mutated), list(names.called)
         own = {b.name for b in _bound(statement)} if isinstance(node, DEFINITIONS) else set()
         for name in called:
-            self._calls.setdefault(name, []).append(statement)
+            effects.calls.setdefault(name, []).append(statement)
             changed.extend(self.changed_in(name))
         for name in made_from(node):
-            self._makings.setdefault(name, []).append(statement)
+            effects.makings.setdefault(name, []).append(statement)
             changed.extend(self.changed_by_making(name))
         return [name for name in changed if name not in own]
-
-    @property
-    def calls(self) -> dict[str, list[Statement]]:
-        """Statements that call a function by its plain name, by that name."""
-        return self._calls if self.index is not None else {}
 
     def changed_in(self, function: str) -> list[str]:
         """What a function of this chunk changes in its module when it is called."""
@@ -215,11 +220,6 @@ class Chunk:
                 names = binding.statement.names
                 found += [*names.mutated_inside, *names.declared]
         return found + self.changed_by_making(function)
-
-    @property
-    def makings(self) -> dict[str, list[Statement]]:
-        """Statements that derive from a class or assign an instance of it, by its plain name."""
-        return self._makings if self.index is not None else {}
 
     def changed_by_making(self, name: str) -> list[str]:
         """What a class of this chunk changes in its module when it is called or derived from."""
@@ -233,16 +233,11 @@ class Chunk:
         nodes = (binding.bound.node for binding in self.index.get(name, ()))
         return (node for node in nodes if isinstance(node, ast.ClassDef))
 
-    @property
+    @cached_property
     def declared(self) -> frozenset[str]:
         """Names that some function declares `global`: they are state."""
-        if self._declared is None:
-            found: set[str] = set()
-            if "global " in self.text:
-                for statement in self.statements:
-                    found.update(statement.names.declared)
-            self._declared = frozenset(found)
-        return self._declared
+        declaring = self.statements if "global " in self.text else []
+        return frozenset(name for statement in declaring for name in statement.names.declared)
 
     def places(self, line: int, name: str) -> list[Place]:
         """The functions and classes whose code starts at a line under a name."""

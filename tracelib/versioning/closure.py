@@ -60,6 +60,8 @@ def _use(fn: Any) -> Use:
 
 def _with_uses(entry: Kept, uses: tuple[Use, ...]) -> Version:
     draft = entry.draft
+    if not uses:
+        return draft
     values = {**{f: getattr(draft, f) for f in draft.__dataclass_fields__}, "uses": uses}
     return Version(**values)
 
@@ -85,8 +87,8 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
             kind=piece.kind,
             text="\n".join(text.texts.get(piece.index, ())),
             digest=own,
-            uses=tuple(name for name, _ in piece.refs),
-            to=tuple(to for _, to in piece.refs),
+            uses=tuple([name for name, _ in piece.refs]),
+            to=tuple([to for _, to in piece.refs]),
         )
         for piece, own in zip(walk.pieces, digests, strict=True)
     )
@@ -127,7 +129,7 @@ def closure_hash(digests: list[str], refs: Sequence[Sequence[tuple[str, int]]], 
     texts = [SCHEME, suffix]
     for own, used in zip(digests, refs, strict=True):
         texts.append(own)
-        texts.append(" ".join(f"{name}>{to}" for name, to in used))
+        texts.append(" ".join([f"{name}>{to}" for name, to in used]))
     return f"{SCHEME}:{digest(*texts)}"
 
 

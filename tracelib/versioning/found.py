@@ -9,8 +9,8 @@ from typing import Any
 
 from tracelib.versioning.canonical import constant, digest
 from tracelib.versioning.chunks import Chunk, Place
-from tracelib.versioning.scope import argument_names, names_of
-from tracelib.versioning.snapshots import chunk_of, earlier_chunks
+from tracelib.versioning.scope import every_argument, names_of
+from tracelib.versioning.snapshots import Texts, earlier_chunks
 
 NO_TEXT = "its source text is not to be had"
 EDITED = "its file was edited after it was imported, and the text that was imported is gone"
@@ -18,17 +18,11 @@ EDITED = "its file was edited after it was imported, and the text that was impor
 Position = tuple[int | None, int | None, int | None, int | None]
 
 
-Texts = dict[str, Chunk | None]
-"""The texts by file name, looked at once for one closure."""
-
-
 def place_of(fn: types.FunctionType, texts: Texts) -> tuple[Place | None, str]:
     """Where the function's text stands; or None and the reason."""
     code = code_of(fn)
     namespace = globals_of(fn)
-    if code.co_filename not in texts:
-        texts[code.co_filename] = chunk_of(code.co_filename, namespace)
-    now = texts[code.co_filename]
+    now = texts.chunk(code.co_filename, namespace)
     if now is None:
         return None, NO_TEXT
     doubtful = now.may_be_edited(namespace)
@@ -66,7 +60,7 @@ def in_chunk(chunk: Chunk, code: types.CodeType, doubtful: bool) -> Place | None
 def _fits(node: Any, code: types.CodeType) -> bool:
     if not hasattr(node, "args"):
         return False
-    written, compiled = tuple(argument_names(node.args)), _arguments(code)
+    written, compiled = tuple([argument.arg for argument in every_argument(node.args)]), _arguments(code)
     return written == compiled or [*map(_mangled, written)] == [*map(_mangled, compiled)]
 
 
@@ -101,10 +95,10 @@ def _likely(place: Place, code: types.CodeType) -> bool:
     for inner in codes(code):
         names.update(inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
         constants.update(inner.co_consts)
-    if not all(name.startswith("__") for name in told.inside - names):
+    unknown = told.inside - names
+    if unknown and not all(name.startswith("__") for name in unknown):
         return False
-    missing = [value for value in told.evident if value not in constants]
-    return not missing or set(missing) <= set(_flat(constants))
+    return constants.issuperset(told.evident) or set(_flat(constants)).issuperset(told.evident)
 
 
 def codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -11,9 +11,9 @@ from tracelib.versioning.canonical import canonical, digest
 from tracelib.versioning.chunks import DEFINITIONS, Binding, Place, Statement
 from tracelib.versioning.definitions import fresh, replaced, written
 from tracelib.versioning.enclosing import stored_names
-from tracelib.versioning.found import Texts
 from tracelib.versioning.pieces import CONSTANT, IMPORT, LIVE, Inner, Owner, Piece, kind_of_node
 from tracelib.versioning.scope import names_of
+from tracelib.versioning.snapshots import Texts
 from tracelib.versioning.spaces import Space, Spaces, was_edited
 from tracelib.versioning.values import expression, live_digest, live_expression, plain_text, type_name
 
@@ -22,12 +22,12 @@ class Gathering:
     """What was found so far. `pieces[0]` is the root; `why` says what could not be seen."""
 
     def __init__(self) -> None:
-        self.spaces = Spaces()
+        self.texts = Texts()
+        self.spaces = Spaces(self.texts)
         self.pieces: list[Piece] = []
         self.keyed: dict[Any, Piece] = {}
         self.owners: dict[tuple[int, str], Owner] = {}
         self.finals: dict[tuple[int, str], tuple[Space, str]] = {}
-        self.texts: Texts = {}
         self.local: dict[int, bool] = {}
         self.resolving: set[tuple[int, str]] = set()
         self.modules: dict[str, tuple[Space, dict[str, None]]] = {}
@@ -66,8 +66,8 @@ class Gathering:
             piece.statements = self._group(space, name, chosen, bindings)
             for statement in piece.statements:
                 piece.take(statement.names)
-            piece.canonical = "\n".join(statement.canonical for statement in piece.statements)
-            if was_edited(space) and not isinstance(chosen.node, DEFINITIONS):
+            piece.canonical = "\n".join([statement.canonical for statement in piece.statements])
+            if not isinstance(chosen.node, DEFINITIONS) and was_edited(space):
                 self.partial(f"{space.name}: its file was edited after it was imported")
         return Owner("piece", piece)
 

@@ -28,15 +28,15 @@ class Identifiers:
         """Give every name of every module its name in the text; the function's own module has the choice."""
         pieces = self.walk.pieces
         root = outermost(pieces[0].space)
-        for own in (True, False):
-            for piece in pieces:
-                if (outermost(piece.space) is root) is own:
-                    for name in names_bound(piece):
-                        self.claim(piece.space, name, ("piece", piece.index, name))
-            for piece in pieces:
-                if (outermost(piece.space) is root) is own:
-                    for load in piece.loads:
-                        self.claim(piece.space, load.chain[0])
+        own = [piece for piece in pieces if outermost(piece.space) is root]
+        others = [piece for piece in pieces if outermost(piece.space) is not root]
+        for some in (own, others):
+            for piece in some:
+                for name in names_bound(piece):
+                    self.claim(piece.space, name, ("piece", piece.index, name))
+            for piece in some:
+                for load in piece.loads:
+                    self.claim(piece.space, load.chain[0])
 
     def claim(self, space: Space, name: str, key: Key | None = None) -> str:
         """The name in the text for a name of a space; `key` is given where the space defines it."""
@@ -110,5 +110,5 @@ def names_bound(piece: Piece) -> list[str]:
         return [piece.name]
     if piece.kind == IMPORT:
         return []
-    found = dict.fromkeys(b.name for s in piece.statements for b in s.names.bound)
+    found = dict.fromkeys([b.name for s in piece.statements for b in s.names.bound])
     return list(found) if found or piece.kind == CHANGE else [piece.name]

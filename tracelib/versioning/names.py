@@ -37,7 +37,7 @@ class Bound(NamedTuple):
     statement: ast.AST | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Names:
     """What was found; everything in the order in which it is written.
 

@@ -34,6 +34,9 @@ class Naming(Choosing):
 
     def owner(self, space: Space, name: str) -> Owner:
         """What a name of a space stands for, past imports from other local modules."""
+        known = self.owners.get((id(space), name))
+        if known is not None:
+            return known
         trail: list[tuple[int, str]] = []
         here = space
         while True:

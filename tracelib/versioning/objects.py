@@ -146,11 +146,11 @@ class Objects(Gathering):
         around: tuple[Any, ...] = place.around
         node: Any = place.node
         statement: Any = place.statement
+        if not around and node is statement.node:
+            return self.definition(space, node.name, statement, space.bindings(node.name))
         in_classes = all(isinstance(a, ast.ClassDef) for a in around)
         if around and in_classes and around[0] is statement.node:
             return self.definition(space, around[0].name, statement, space.bindings(around[0].name))
-        if not around and node is statement.node:
-            return self.definition(space, node.name, statement, space.bindings(node.name))
         if not around and isinstance(node, DEFINITIONS):
             return self.fragment(space, node.name, place, {})
         named = self._named(fn)

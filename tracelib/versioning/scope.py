@@ -107,13 +107,13 @@ class Reader:
 
     def read(self, nodes: Iterable[ast.AST]) -> None:
         self.stack.extend(list(nodes)[::-1])
-        stack, met, handler_of = self.stack, self.met, HANDLERS.get
+        stack, handler_of, name, load = self.stack, HANDLERS.get, ast.Name, ast.Load
         scope, soft = self.scope, self.soft
         while stack:
             node = stack.pop()
             kind = node.__class__
-            if kind is ast.Name and scope.kind is not CLASS and node.ctx.__class__ is ast.Load:
-                met.append(((node.id,), scope, soft, node))
+            if kind is name and scope.kind is not CLASS and node.ctx.__class__ is load:
+                self.met.append(((node.id,), scope, soft, node))  # as nearly every third node
             elif (handler := handler_of(kind)) is not None:
                 handler(self, node)
             elif kind is Within:
@@ -138,18 +138,19 @@ class Reader:
         for name in _children(kind) if fields is None else fields:
             value = getattr(node, name, None)
             if value.__class__ is list:
-                stack += [child for child in reversed(value) if child is not None]
+                stack.extend(filter(None, reversed(value)))
             elif isinstance(value, ast.AST):
                 stack.append(value)
 
     def meet(self, chain: tuple[str, ...], node: ast.Name, soft: bool | None = None) -> None:
         """Note a name that is read here, with the attributes taken off it."""
-        self.met.append((chain, self.reading(chain[0]), self.soft if soft is None else soft, node))
+        scope = self.reading(chain[0]) if self.scope.kind is CLASS else self.scope
+        self.met.append((chain, scope, self.soft if soft is None else soft, node))
 
     def reading(self, name: str) -> Scope:
         """A class body reads a name of its own only after it was bound; before, it reads the outer one."""
         scope = self.scope
-        if scope.kind is CLASS and name not in scope.bound and scope.parent is not None:
+        if name not in scope.bound and scope.parent is not None:
             scope = scope.parent
             while scope.kind is CLASS and scope.parent is not None:
                 scope = scope.parent
@@ -173,19 +174,18 @@ class Reader:
         if root is not None:
             self.changed.append((root.id, self.scope))
 
-    def evident(self, values: Iterable[Any]) -> None:
-        """Note constants that stand where no compiler folds them away."""
-        if self.scope.kind is FUNCTION:
-            for value in values:
-                if value.__class__ is ast.Constant and value.value.__class__ in EVIDENT:
-                    self.names.evident.append(value.value)
+    def evident(self, node: ast.expr | None) -> None:
+        """Note a constant that stands where no compiler folds it away."""
+        if node.__class__ is ast.Constant and self.scope.kind is FUNCTION:
+            value = node.value  # type: ignore[union-attr]
+            if value.__class__ in EVIDENT:
+                self.names.evident.append(value)
 
     def decide(self) -> None:
         """Tell the names of the module from those of inner scopes."""
         names = self.names
+        names.inside.update(*[chain for chain, scope, soft, _ in self.met if not soft and scope.kind is not MODULE])
         for chain, scope, soft, node in self.met:
-            if not soft and scope.kind is not MODULE:
-                names.inside.update(chain)
             owner = owner_of(chain[0], scope)
             if owner is None:
                 if chain[0].startswith("__"):
@@ -208,8 +208,11 @@ EVIDENT = frozenset((str, int, float, bytes))
 
 
 def _name(r: Reader, node: ast.Name) -> None:
+    scope = r.scope
     if node.ctx.__class__ is ast.Load:
         r.meet((node.id,), node)
+    elif scope.kind is FUNCTION and not scope.declared and not scope.borrowed:
+        scope.bound.add(node.id)
     else:
         r.bind(node.id, node)
 
@@ -224,7 +227,7 @@ def _attribute(r: Reader, node: ast.Attribute) -> None:
         value = value.value
     if value.__class__ is ast.Name and value.ctx.__class__ is ast.Load:
         chain.append(value.id)
-        r.meet(tuple(reversed(chain)), value)
+        r.meet(tuple(chain[::-1]), value)
     else:
         r.stack.append(value)
 
@@ -252,7 +255,7 @@ def _expression(r: Reader, node: ast.Expr) -> None:
 
 def _return(r: Reader, node: ast.Return) -> None:
     if node.value is not None:
-        r.evident((node.value,))
+        r.evident(node.value)
         r.stack.append(node.value)
 
 
@@ -266,8 +269,10 @@ def _call(r: Reader, node: ast.Call) -> None:
     values = node.args
     if node.keywords:
         values = [*values, *[keyword.value for keyword in node.keywords]]
-    r.evident(values)
-    r.stack += [*values[::-1], node.func] if values else (node.func,)
+    for value in values:
+        r.evident(value)
+    r.stack += values[::-1]
+    r.stack.append(node.func)
 
 
 def _by_name(r: Reader, node: ast.Call, name: str) -> None:
@@ -300,19 +305,20 @@ def _constant(r: Reader, node: ast.Constant) -> None:
 
 
 def _assign(r: Reader, node: ast.Assign) -> None:
-    r.evident((node.value,))
-    r.push(node.value, *node.targets)
+    r.evident(node.value)
+    r.stack += node.targets[::-1]
+    r.stack.append(node.value)
 
 
 def _change_in_place(r: Reader, node: ast.AugAssign) -> None:
-    r.evident((node.value,))
+    r.evident(node.value)
     if isinstance(node.target, ast.Name):
         r.meet((node.target.id,), node.target)
     r.push(node.value, node.target)
 
 
 def _annotated(r: Reader, node: ast.AnnAssign) -> None:
-    r.evident((node.value,))
+    r.evident(node.value)
     r.push(node.value)
     if node.value is not None or r.scope.kind is not MODULE:
         r.push(node.target)
@@ -325,24 +331,21 @@ def _function(r: Reader, node: Any) -> None:
     r.bind(node.name, node, node)
     _decorators(r, node)
     outer = _type_parameters(r, node)
+    arguments = every_argument(node.args)
     inner = Scope(FUNCTION, outer)
-    inner.bound.update(argument_names(node.args))
+    inner.bound.update([argument.arg for argument in arguments])
     _declarations(r, node.body, inner)
     r.push_in(inner, node.body)
-    _arguments(r, node.args, outer)
+    r.push_in(outer, [argument.annotation for argument in arguments], soft=True)
+    r.push_in(r.scope, [*node.args.defaults, *node.args.kw_defaults])
     r.push_in(outer, [node.returns], soft=True)
-    r.push(*node.decorator_list)
+    r.stack += node.decorator_list[::-1]
 
 
-def argument_names(args: ast.arguments) -> list[str]:
-    found = [a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
-    return found + [a.arg for a in (args.vararg, args.kwarg) if a is not None]
-
-
-def _arguments(r: Reader, args: ast.arguments, outer: Scope) -> None:
-    every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
-    r.push_in(outer, [a.annotation for a in every if a is not None], soft=True)
-    r.push_in(r.scope, [*args.defaults, *args.kw_defaults])
+def every_argument(args: ast.arguments) -> list[ast.arg]:
+    """The arguments in the order in which a code object has them."""
+    found = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    return found + [argument for argument in (args.vararg, args.kwarg) if argument is not None]
 
 
 def _declarations(r: Reader, body: list[ast.stmt], scope: Scope) -> None:
@@ -414,7 +417,7 @@ def _class(r: Reader, node: ast.ClassDef) -> None:
 
 def _lambda(r: Reader, node: ast.Lambda) -> None:
     inner = Scope(FUNCTION, r.scope)
-    inner.bound.update(argument_names(node.args))
+    inner.bound.update([argument.arg for argument in every_argument(node.args)])
     r.push_in(inner, [node.body], r.soft)
     r.push(*node.args.defaults, *node.args.kw_defaults)
 

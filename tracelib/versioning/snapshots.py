@@ -36,6 +36,19 @@ def chunk_of(filename: str, namespace: dict[str, Any]) -> Chunk | None:
     return made
 
 
+class Texts:
+    """The texts that one closure is found in: each file is looked at once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Chunk | None] = {}
+
+    def chunk(self, filename: str, namespace: dict[str, Any]) -> Chunk | None:
+        """The text of a file as it was when this closure first asked for it; None where there is none."""
+        if filename not in self._found:
+            self._found[filename] = chunk_of(filename, namespace)
+        return self._found[filename]
+
+
 def earlier_chunks(filename: str) -> list[Chunk]:
     """The texts that a file had when it was looked at before, the latest first."""
     return _chunks.get(filename, [])[-2::-1]

@@ -20,7 +20,7 @@ from tracelib.versioning.places import (
     place,
     plain_string,
 )
-from tracelib.versioning.snapshots import chunk_of
+from tracelib.versioning.snapshots import Texts
 from tracelib.versioning.values import literal
 
 CELL_NAMES = ("<ipython-input-", "ipykernel_")
@@ -48,18 +48,25 @@ class Space:
             return sorted(found, key=lambda b: not b.statement.is_guard)
         return found
 
+    def imports(self, name: str) -> bool:
+        """Whether an import of this module binds the name."""
+        for chunk in self.chunks:
+            if name in chunk.imported:
+                return True
+        return False
+
     def mutations(self, name: str) -> list[Statement]:
-        return [s for chunk in self.chunks for s in chunk.mutations.get(name, ())]
+        return [s for chunk in self.chunks for s in chunk.effects.mutations.get(name, ())]
 
     @property
     def calls(self) -> dict[str, list[Statement]]:
         """Statements that call a function by its plain name, as decorators do, by that name."""
-        return _joined([chunk.calls for chunk in self.chunks])
+        return _joined([chunk.effects.calls for chunk in self.chunks])
 
     @property
     def makings(self) -> dict[str, list[Statement]]:
         """Statements that derive from a class or assign an instance of it, by its plain name."""
-        return _joined([chunk.makings for chunk in self.chunks])
+        return _joined([chunk.effects.makings for chunk in self.chunks])
 
     def changed_in(self, function: str) -> set[str]:
         """The names of this module that a function of it changes when it is called."""
@@ -80,15 +87,19 @@ class Space:
 
     def is_state(self, name: str) -> bool:
         """Whether some function declares the name global, so that it changes while the program runs."""
-        return any(name in chunk.declared for chunk in self.chunks)
+        for chunk in self.chunks:
+            if name in chunk.declared:
+                return True
+        return False
 
     def stars(self, after: Statement | None = None) -> list[ast.ImportFrom]:
         """The star imports; with `after`, those that ran later than a statement began."""
-        if after is None:
-            return [star for chunk in self.chunks for star in chunk.stars]
+        found = [star for chunk in self.chunks for star in chunk.effects.stars]
+        if after is None or not found:
+            return found
         rank, line = self.ranks.get(id(after.chunk), 0), after.node.lineno
-        here = [star for star in after.chunk.stars if star.lineno > line]
-        return here + [star for chunk in self.chunks[rank + 1 :] for star in chunk.stars]
+        here = [star for star in after.chunk.effects.stars if star.lineno > line]
+        return here + [star for chunk in self.chunks[rank + 1 :] for star in chunk.effects.stars]
 
     def exports(self, name: str) -> bool:
         """Whether `from module import *` gives the name."""
@@ -136,7 +147,8 @@ def _package(name: str, namespace: dict[str, Any]) -> str:
 class Spaces:
     """The local modules that one closure touches, in the order they were met."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
         self.by_dict: dict[int, Space] = {}
         self.by_name: dict[str, Space | None] = {}
         self.met: list[Space] = []
@@ -146,7 +158,7 @@ class Spaces:
         found = self.by_dict.get(id(namespace))
         if found is None:
             name = plain_string(namespace.get("__name__")) or "<unknown>"
-            found = self._keep(Space(name, namespace, chunks_of(namespace), True))
+            found = self._keep(Space(name, namespace, chunks_of(namespace, self.texts), True))
             module = loaded(name)
             own = module is not None and namespace_of(module) is namespace
             if own and place(name, namespace) == LOCAL:
@@ -180,22 +192,22 @@ class Spaces:
         namespace: dict[str, Any] = {"__name__": name, "__file__": where[0]}
         if where[1]:
             namespace["__path__"] = []
-        chunk = chunk_of(where[0], namespace)
+        chunk = self.texts.chunk(where[0], namespace)
         return self._keep(Space(name, namespace, [] if chunk is None else [chunk], False))
 
 
-def chunks_of(namespace: dict[str, Any]) -> list[Chunk]:
+def chunks_of(namespace: dict[str, Any], texts: Texts) -> list[Chunk]:
     """The texts that filled a namespace: its file, or the cells of a notebook in order."""
     found: list[Chunk] = []
     file = file_of(namespace)
     if file is not None and not file.endswith((".pyc", ".so", ".pyd")):
-        chunk = chunk_of(file, namespace)
+        chunk = texts.chunk(file, namespace)
         found += [] if chunk is None else [chunk]
     if "get_ipython" in namespace:
-        cells = _cells(namespace, lambda name: any(mark in name for mark in CELL_NAMES))
+        cells = _cells(namespace, texts, lambda name: any(mark in name for mark in CELL_NAMES))
         found += _as_run([cell for cell in cells if _was_run_here(cell, namespace)], namespace)
     elif file is None:
-        found += _cells(namespace, _files_of_functions(namespace).__contains__)
+        found += _cells(namespace, texts, _files_of_functions(namespace).__contains__)
     return found
 
 
@@ -233,11 +245,11 @@ def _as_run(cells: list[Chunk], namespace: dict[str, Any]) -> list[Chunk]:
     return [cells[i] for i in sorted(range(len(cells)), key=places.__getitem__)]
 
 
-def _cells(namespace: dict[str, Any], wanted: Any) -> list[Chunk]:
+def _cells(namespace: dict[str, Any], texts: Texts, wanted: Any) -> list[Chunk]:
     """Texts that live in linecache only, in the order they were put there."""
     entries = list(linecache.cache.items())
     names = [name for name, entry in entries if len(entry) == 4 and entry[1] is None and wanted(name)]
-    return [chunk for name in names if (chunk := chunk_of(name, namespace)) is not None]
+    return [chunk for name in names if (chunk := texts.chunk(name, namespace)) is not None]
 
 
 def is_local_module(value: Any) -> bool:
