@@ -7,7 +7,8 @@ import pytest
 
 from tracelib.errors import ModelError
 from tracelib.llm.completion import read_usage
-from tracelib.llm.cost import Price
+from tracelib.llm.cost import Price, most_dollars
+from tracelib.llm.guard import Question
 from tracelib.llm.known import SOURCE, known_cost
 from tracelib.llm.model import CallableModel, Reply, Usage
 from tracelib.testing import ScriptedModel
@@ -64,6 +65,33 @@ def test_a_cost_of_unknown_tokens_is_unknown(usage):
     assert Price(1, 1).of(usage) is None
 
 
+def test_a_cost_of_counts_that_do_not_add_up_is_unknown():
+    assert Price(10, 1, cached=1).of(Usage(5, 1, 6, cached_tokens=1000)) is None
+    assert Price(10, 1, cached=1).of(Usage(1000, 1, 1001, cached_tokens=1000)) == pytest.approx(1001 / 1e6)
+
+
+def asking(price=None, model="gpt-4o-mini", provider="openai"):
+    return Question(model, provider, [{"role": "user", "content": "x"}], {}, price)
+
+
+@pytest.mark.parametrize(
+    ("price", "dollars"),
+    [
+        (Price(2, 8), 100 * 2 + 50 * 8),
+        (Price(2, 8, cached=0.5), 100 * 2 + 50 * 8),
+        (Price(2, 8, cached=0.5, cache_write=2.5), 100 * 2.5 + 50 * 8),
+        (None, 100 * 0.15 + 50 * 0.6),
+    ],
+)
+def test_the_most_that_a_question_can_cost_is_known_before_it_is_asked(price, dollars):
+    assert most_dollars(asking(price), 100, 50) == pytest.approx(dollars / 1e6)
+
+
+@pytest.mark.parametrize("told", [{"model": "no-such-model"}, {"provider": "localhost:1"}])
+def test_where_no_price_is_known_nobody_knows_the_most_either(told):
+    assert most_dollars(asking(**told), 100, 50) is None
+
+
 REPLY = Reply("x", read_usage(CHAT))
 
 
@@ -91,7 +119,17 @@ def test_a_cost_that_came_with_the_reply_stands():
     assert cost({"asked": Price(1, 1)}, reply=Reply("x", read_usage(CHAT), cost=0.25)) == 0.25
 
 
-@pytest.mark.parametrize("price", [{"input": 1}, {"in": 1, "out": 2}, 3])
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"input": 1},
+        {"in": 1, "out": 2},
+        3,
+        {"input": "1", "output": 2},
+        {"input": -1, "output": 2},
+        {"input": 1, "output": float("nan")},
+    ],
+)
 def test_a_price_of_another_shape_is_refused_in_words(price):
     with pytest.raises(ModelError, match=r"the price of 'asked' is .*dollars per million tokens"):
         cost({"asked": price})

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from optimizers.budget import Budget, Ledger
-from optimizers.driving.door import _completion_limit
+from optimizers.driving.door import _completion_limit, needs
 from optimizers.rollout import Cost
 from tracelib.errors import BudgetExhausted, OptimizerError
 from tracelib.llm.guard import Question
@@ -138,3 +138,12 @@ def test_a_budget_and_what_was_spent_read_as_text():
 
 def test_vectors_need_no_limit_on_a_reply() -> None:
     assert _completion_limit(Question("m", "p", [], {"api": "embeddings", "input": ["a"]})) == 0
+
+
+def test_dollars_are_reserved_by_the_list_of_known_prices_too() -> None:
+    ledger = Ledger(Budget(dollars=1.0))
+    words = [{"role": "user", "content": "x" * 1000}]
+    known = Question("gpt-4o-mini", "openai", words, {"max_tokens": 1000})
+    assert 0.0006 < needs(known, ledger)["dollars"] < 0.001  # 1,000 tokens of a reply come to 0.0006
+    with pytest.raises(OptimizerError, match="needs the price of 'mine'"):
+        needs(Question("mine", "localhost:1", words, {"max_tokens": 1000}), ledger)

@@ -98,8 +98,11 @@ def cost_of(reply: Reply, question: Question, table: Mapping[str, Price]) -> tup
 
 
 def most_dollars(question: Question, prompt: int, completion: int) -> float | None:
-    """What a question of so many tokens can cost at most, however they are cached; None where nobody knows."""
-    ways = [Usage(prompt, completion, cached_tokens=prompt), Usage(prompt, completion, cache_write_tokens=prompt)]
+    """What a question of so many tokens costs at most, however they are cached; None where nobody knows."""
+    ways = [
+        Usage(prompt, completion, cached_tokens=prompt),
+        Usage(prompt, completion, cache_write_tokens=prompt),
+    ]
     ways.append(Usage(prompt, completion))
     if question.price is not None:
         found = [question.price.of(usage) for usage in ways]
