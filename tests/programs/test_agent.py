@@ -9,6 +9,7 @@ import json
 import weakref
 from typing import Any
 
+import pydantic
 import pytest
 
 import tracelib as trace
@@ -155,13 +156,36 @@ def test_a_method_is_a_program() -> None:
     assert trace.agent_loop(Bot().answer, "1 + 2?").text == "3"
 
 
-def test_tools_may_be_given_to_a_method() -> None:
+@pytest.mark.parametrize("trainable", [False, True])
+def test_tools_that_are_given_are_offered_by_methods_and_partials_too(trainable: bool) -> None:
+    model = ScriptedModel([wants("add", a=1, b=2), "3"] * 2)
+
     class Bot:
-        @trace.lm(model=ScriptedModel([wants("add", a=1, b=2), "3"]), raw=True)
-        def answer(self, messages: list[Any]) -> list[Any]:
+        @trace.lm(model=model, trainable=trainable)
+        def answer(self, messages: list[Any], style: str = "brief") -> list[Any]:
+            """Be nice."""
             return messages
 
-    assert trace.agent_loop(Bot().answer, "1 + 2?", tools=[add]).messages[2].content == "3"
+    for program in (Bot().answer, functools.partial(Bot().answer, style="long")):
+        assert trace.agent_loop(program, "1 + 2?", tools=[add]).messages[2].content == "3"
+    assert [question.params["tools"] for question in model.asked] == [[add.schema]] * 4
+
+
+async def test_a_part_of_an_async_program_is_awaited() -> None:
+    @trace.lm(model=ScriptedModel([wants("add", a=1, b=2), "3"]), tools=[add])
+    async def answer(style: str, messages: list[Any]) -> list[Any]:
+        return messages
+
+    assert (await trace.agent_loop(functools.partial(answer, "brief"), "1 + 2?")).text == "3"
+
+
+def test_the_last_reply_of_an_agent_has_the_object_that_was_asked_for() -> None:
+    class Sum(pydantic.BaseModel):
+        total: int
+
+    model = ScriptedModel([wants("add", a=1, b=2), '{"total": 3}'])
+    answer = trace.lm(model=model, tools=[add], response_format=Sum)(lambda messages: messages)
+    assert trace.agent_loop(answer, "1 + 2?").reply.parsed == Sum(total=3)
 
 
 def test_each_message_knows_the_call_that_it_came_from() -> None:

@@ -181,5 +181,7 @@ def _offering(program: Any, tools: list[Any]) -> Any:
 
 
 def _is_async(program: Any) -> bool:
+    while isinstance(program, functools.partial):
+        program = program.func
     recorded = isinstance(getattr(program, "__func__", program), Bundle)
     return runner_of(program.fn if recorded else program) is run_coroutine

@@ -234,6 +234,10 @@ class Program(Bundle[Any, Any]):
 class BoundProgram(BoundBundle):
     """A program that is a method, of one object."""
 
+    def __init__(self, program: Program, instance: Any) -> None:
+        super().__init__(program, instance)
+        self.__doc__ = program.__doc__
+
     def stream(self, *args: Any, **kwargs: Any) -> ProgramStream:
         """The reply's text in pieces, as they come."""
         made: ProgramStream = self.__func__.stream(self.__self__, *args, **kwargs)
