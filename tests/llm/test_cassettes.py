@@ -130,6 +130,7 @@ def test_a_changed_line_of_a_long_prompt_is_shown_as_a_diff(tape):
     ("asked", "shown"),
     [
         ({"messages": "Hi", "temperature": 1}, "temperature: [-0-]{+1+}"),
+        ({"messages": "Hi", "temperature": "0"}, 'temperature: {+"+}0{+"+}'),
         ({"messages": "Hi"}, "temperature:\n  @@ -1 +0,0 @@\n  -0"),
         ({"messages": "Hi", "temperature": 0, "sample": 2}, "sample:\n  @@ -0,0 +1 @@\n  +2"),
         (
@@ -138,13 +139,34 @@ def test_a_changed_line_of_a_long_prompt_is_shown_as_a_diff(tape):
             "message 2, role:\n  @@ -0,0 +1 @@\n  +user\nmessage 2, content:\n  @@ -0,0 +1 @@\n  +Hi",
         ),
     ],
-    ids=["param", "param taken away", "sample", "message"],
+    ids=["param", "kind of param", "param taken away", "sample", "message"],
 )
 def test_whatever_changed_is_shown(tape, asked, shown):
     recorded(tape, "Hi", temperature=0)
     with trace.replay(tape), offline() as model, pytest.raises(CassetteMiss) as error:
         model.ask(**asked)
     assert error.value.difference == shown
+
+
+def test_an_order_of_names_is_no_difference(tape):
+    recorded(tape, "Hi", metadata={"a": 1, "b": 2})
+    with trace.replay(tape), offline() as model, pytest.raises(CassetteMiss) as error:
+        model.ask("Ho", metadata={"b": 2, "a": 1})
+    assert error.value.difference == "message 1, content: [-Hi-]{+Ho+}"
+
+
+def test_a_failure_of_the_users_own_kind_is_replayed_as_the_one_of_ours_that_it_is(tape):
+    class TooBusy(RateLimited):
+        """What the user's own model raises."""
+
+    def busy(messages):
+        raise TooBusy("come back later", status=429)
+
+    with trace.record(tape), pytest.raises(TooBusy):
+        as_model(busy).ask("Hi")
+    with trace.replay(tape), pytest.raises(RateLimited, match="come back later") as error:
+        as_model(busy).ask("Hi")
+    assert error.value.status == 429
 
 
 def test_another_model_is_a_miss_and_another_host_is_none(tape):

@@ -234,7 +234,12 @@ def _brief(reply: Reply) -> dict[str, Any]:
 def _failure(error: ModelCallError) -> dict[str, Any]:
     facts = {name: getattr(error, name) for name in FACTS if getattr(error, name) is not None}
     quoted = {"reply": error.reply} if isinstance(error, InvalidReply) else {}
-    return {"type": type(error).__name__, "message": str(error), **facts, **quoted}
+    return {"type": _known(type(error)).__name__, "message": str(error), **facts, **quoted}
+
+
+def _known(kind: type[ModelCallError]) -> type:
+    """The kind of failure that a replay can raise: the user's own is one of ours too."""
+    return next(one for one in kind.__mro__ if getattr(errors, one.__name__, None) is one)
 
 
 def _error(told: Mapping[str, Any]) -> ModelCallError:

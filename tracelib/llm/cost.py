@@ -102,8 +102,8 @@ def most_dollars(question: Question, prompt: int, completion: int) -> float | No
     ways = [
         Usage(prompt, completion, cached_tokens=prompt),
         Usage(prompt, completion, cache_write_tokens=prompt),
+        Usage(prompt, completion),
     ]
-    ways.append(Usage(prompt, completion))
     if question.price is not None:
         found = [question.price.of(usage) for usage in ways]
     else:

@@ -17,9 +17,12 @@ NOTHING = "(nothing)"
 def difference(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """What differs, field by field; `-` is what was recorded and `+` what is asked now."""
     before, after = dict(_fields(recorded)), dict(_fields(asked))
-    names = list(dict.fromkeys([*before, *after]))
-    changed = [name for name in names if before.get(name) != after.get(name)]
-    return "\n".join(_changed(name, before.get(name), after.get(name)) for name in changed)
+    told = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = (_json(side[name]) if name in side else None for side in (before, after))
+        if old != new:
+            told.append(_changed(name, *_shown(before, after, name)))
+    return "\n".join(told)
 
 
 def nearest(asked: str, recorded: list[str]) -> int:
@@ -33,19 +36,29 @@ def nearest(asked: str, recorded: list[str]) -> int:
     return likeness.index(max(likeness))
 
 
-def _fields(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _fields(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "model", told["model"]
     for nth, message in enumerate(told["messages"], 1):
         for key, value in message.items():
-            yield f"message {nth}, {key}", _text(value)
-    for key, value in told.get("params", {}).items():
-        yield key, _text(value)
+            yield f"message {nth}, {key}", value
+    yield from told.get("params", {}).items()
     if "sample" in told:
-        yield "sample", _text(told["sample"])
+        yield "sample", told["sample"]
+
+
+def _shown(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> list[str | None]:
+    """A field as text on both sides, None where there is none; in quotes where only its kind differs."""
+    texts = [_text(side[name]) if name in side else None for side in (before, after)]
+    return [_json(side[name]) for side in (before, after)] if texts[0] == texts[1] else texts
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    """A value as JSON has it, whatever the order of its names, on which no question depends."""
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 def _changed(name: str, before: str | None, after: str | None) -> str:
