@@ -212,3 +212,14 @@ def test_all_exchanges_of_a_question_are_one_call(
 
 def _tokens(body: Any) -> int:
     return sum(len(str(message["content"]).split()) for message in body["messages"])
+
+
+def test_what_is_done_to_a_part_of_an_object_is_not_done_to_the_record() -> None:
+    class Cities(pydantic.BaseModel):
+        cities: list[City]
+
+    model = ScriptedModel([f'{{"cities": [{TEXT}]}}'])
+    found = trace.lm(model=model, response_format=Cities)(lambda: "Which?")()
+    found.cities[0].name = "Bern"
+    found.cities.append(ROME)
+    assert trace.origin(found).calls[0].output == Cities(cities=[ROME])

@@ -25,7 +25,7 @@ def handed(made: Any) -> Any:
         return [handed(node[at]) for at in range(len(value))]
     if isinstance(value, Reply):
         return give(_reply(value, made), made)
-    return give(copy.copy(value), made)
+    return give(copy.deepcopy(value), made)
 
 
 async def handed_later(made: Awaitable[Any]) -> Any:
