@@ -69,7 +69,7 @@ def test_what_can_be_no_key_is_refused(key):
     assert not keys_file().exists()
 
 
-@pytest.mark.parametrize("name", ["", "http://", "two words"])
+@pytest.mark.parametrize("name", ["", "http://", "two words", "[::1", "http://[x"])
 def test_what_can_be_no_host_is_refused(name):
     with pytest.raises(ModelError, match="no host"):
         as_host(name)
@@ -113,6 +113,23 @@ def test_without_a_home_there_is_no_kept_key(no_settings, tmp_path):
         OpenAIModel("m").ask("x")
     with pytest.raises(ModelError, match="cannot be written"):
         keep_key("x", "y")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are no bits there")
+@pytest.mark.parametrize("closed", ["config", "config/tracelib"])
+def test_behind_a_closed_folder_there_is_no_kept_key(closed, tmp_path):
+    keep_key("localhost:1", "sk-one")
+    folder, root = tmp_path / closed, os.geteuid() == 0
+    folder.chmod(0)
+    if root:  # to whom no folder is closed
+        os.seteuid(65534)
+    try:
+        assert Endpoint.found("http://localhost:1/v1", None, None).api_key == "none"
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+    assert Endpoint.found("http://localhost:1/v1", None, None).api_key == "sk-one"
 
 
 def test_what_is_kept_is_plain_json():

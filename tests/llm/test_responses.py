@@ -120,6 +120,20 @@ async def test_the_words_of_chat_are_sent_as_the_api_has_them(ask, server, model
     }
 
 
+def test_the_apis_own_name_of_a_parameter_wins(server, ask_at):
+    model = ask_at(api="responses", max_tokens=100, max_completion_tokens=200)
+    model.ask("Hi")
+    model.ask("Hi", max_output_tokens=50)
+    assert [sent(server, nth)["max_output_tokens"] for nth in (0, 1)] == [200, 50]
+    assert "max_tokens" not in sent(server)
+
+
+def test_a_message_of_the_sdk_says_nothing_that_the_api_refuses(server, model):
+    said = {"role": "assistant", "content": "Hello.", "refusal": None, "annotations": [], "audio": None}
+    model.ask([user("Hi"), {**said, "function_call": None, "tool_calls": None}, "And now?"])
+    assert sent(server)["input"][1] == {"role": "assistant", "content": "Hello."}
+
+
 def test_a_stream_asks_for_no_option_that_the_api_has_not(server, model):
     list(model.stream("Hi"))
     assert server.requests[0].body == {

@@ -66,8 +66,12 @@ class Endpoint:
 
 
 def _check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        found = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, an IPv6 address that is not closed
+        found = False
+    if not found:
         raise NoModelError(f"the base_url {url!r} is no http address: write it as http://localhost:11434/v1")
 
 

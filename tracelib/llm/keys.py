@@ -47,8 +47,11 @@ def as_host(name: str) -> str:
     """
     if name.strip().lower() == "openai":
         return OPENAI_HOST
-    parts = urlsplit(name.strip() if "//" in name else f"//{name.strip()}")
-    host = parts.netloc.rpartition("@")[2].lower()
+    try:
+        host = urlsplit(name.strip() if "//" in name else f"//{name.strip()}").netloc
+    except ValueError:  # an IPv6 address that is not closed
+        host = ""
+    host = host.rpartition("@")[2].lower()
     if not host or any(mark.isspace() for mark in host):
         raise ModelError(f"{name!r} is no host: say openai, openrouter.ai or localhost:8000")
     return host
@@ -60,11 +63,9 @@ def kept_key(host: str) -> str | None:
     A user without a home, or with one that is closed to him, keeps no key.
     """
     try:
-        path = keys_file()
-    except ModelError:
-        return None
-    if path.parent.exists() and not os.access(path.parent, os.X_OK):
-        return None
+        keys_file().stat()
+    except (ModelError, FileNotFoundError, NotADirectoryError, PermissionError):
+        return None  # the rights are those of the folders above: a file's own are not asked for its status
     return kept_keys().get(host.lower())
 
 

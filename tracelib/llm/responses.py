@@ -14,6 +14,8 @@ from tracelib.llm.reply import Reply, ToolCall
 
 ENDED = ("response.completed", "response.incomplete", "response.failed")
 DELTAS = ("response.output_text.delta", "response.refusal.delta")
+CHAT = ("role", "content", "tool_calls", "refusal")
+"""What a message in chat shape says that is said otherwise here."""
 REASONS = {"max_output_tokens": "length"}
 """Why an answer is incomplete, as chat completions call it where they have a word for it."""
 
@@ -153,7 +155,8 @@ def as_items(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _said(message: Mapping[str, Any], content: Any) -> dict[str, Any]:
     spoken = "output_text" if message["role"] == "assistant" else "input_text"
-    rest = {k: v for k, v in message.items() if k not in ("role", "content", "tool_calls", "refusal")}
+    # What the SDK's own messages say of nothing is in chat only, and is refused here.
+    rest = {k: v for k, v in message.items() if k not in CHAT and v not in (None, [])}
     words = content if isinstance(content, str) else as_parts(content, spoken)
     return {"role": message["role"], "content": words, **rest}
 
@@ -181,16 +184,16 @@ def _part(part: Any, text: str) -> dict[str, Any]:
 
 
 def as_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of chat completions under the names they have here; all others as they are.
+    """Parameters of chat completions under the names they have here, which win; all others as they are.
 
     Raises ModelError for `n`: the API gives one answer.
     """
     told = dict(params)
     if told.pop("n", 1) != 1:
         raise ModelError('the Responses API gives one answer to a question: ask again, or with api="chat"')
-    for name in ("max_tokens", "max_completion_tokens"):
+    for name in ("max_completion_tokens", "max_tokens"):
         if name in told:
-            told["max_output_tokens"] = told.pop(name)
+            told.setdefault("max_output_tokens", told.pop(name))
     if "reasoning_effort" in told:
         told["reasoning"] = {"effort": told.pop("reasoning_effort"), **told.get("reasoning", {})}
     if "tools" in told:
