@@ -207,7 +207,9 @@ class TestTheEndpoint:
         with pytest.raises(NoModelError, match=r"OPENAI_API_KEY.*OPENAI_BASE_URL"):
             model.ask("x")
 
-    @pytest.mark.parametrize("address", ["localhost:11434/v1", "ftp://x/v1", "http://", "http://[::1", "http://x:y"])
+    @pytest.mark.parametrize(
+        "address", ["localhost:11434/v1", "ftp://x/v1", "http://", "http://[::1", "http://x:y"]
+    )
     def test_must_be_an_http_address(self, address, no_settings):
         with pytest.raises(NoModelError, match="is no http address"):
             OpenAIModel("m", base_url=address).ask("x")

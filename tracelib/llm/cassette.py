@@ -239,7 +239,7 @@ def _failure(error: ModelCallError) -> dict[str, Any]:
 
 def _known(kind: type[ModelCallError]) -> type:
     """The kind of failure that a replay can raise: the user's own is one of ours too."""
-    known = [one for one in kind.__mro__ if getattr(errors, one.__name__, None) is one]
+    known: list[type] = [one for one in kind.__mro__ if getattr(errors, one.__name__, None) is one]
     return known[0]
 
 
