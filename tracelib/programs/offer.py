@@ -32,7 +32,7 @@ class Offer:
 
     def __init__(self, fn: Callable[..., Any], op: Operator) -> None:
         self.name = op.name
-        self.description = op.description_given or inspect.getdoc(fn) or ""
+        self.description = op.description_given or inspect.getdoc(_whole(fn)) or ""
         self._fn = fn
         self._given = list(inspect.signature(fn).parameters.values())[op.receiver :]
 
@@ -95,7 +95,7 @@ class Offer:
         stub.__signature__ = inspect.Signature([p.replace(annotation=hints[p.name]) for p in named])
         stub.__annotations__ = hints
         try:
-            return pydantic.TypeAdapter(pydantic.validate_call(stub))
+            return pydantic.TypeAdapter(stub)  # and not of validate_call, which would check everything twice
         except pydantic.errors.PydanticUserError as error:
             raise GraphError(f"the tool {self.name} has no schema: {error.message}") from error
 
@@ -143,10 +143,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:100]}..."
 
 
-def _function_of(fn: Any) -> Any:
-    """The function whose annotations are those of a partial, a class or a callable object."""
+def _whole(fn: Any) -> Any:
+    """What a partial is a part of."""
     while isinstance(fn, functools.partial):
         fn = fn.func
+    return fn
+
+
+def _function_of(fn: Any) -> Any:
+    """The function whose annotations are those of a partial, a class or a callable object."""
+    fn = inspect.unwrap(_whole(fn), stop=lambda one: hasattr(one, "__signature__"))
     if inspect.isclass(fn):
         return fn.__init__
     return fn if inspect.isroutine(fn) else type(fn).__call__

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 import pydantic
 
 from tracelib.errors import ExecutionError, GraphError, InvalidReply
-from tracelib.graph.bundle import Bundle
+from tracelib.graph.bundle import BoundBundle, Bundle
 from tracelib.graph.given import giver
 from tracelib.graph.node import Node, is_node, record
 from tracelib.graph.operator import Operator
@@ -33,6 +34,7 @@ AS_JSON = Operator("as_json", None, "A tool's result as JSON text.", ("result",)
 COMPLAINT = Operator("complaint", None, "What a model is told of a tool call that failed.", ("cause",))
 
 ERRORS = ("tell", "raise")
+RECORDED = (Bundle, BoundBundle)
 
 _json: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any, config={"ser_json_bytes": "base64"})
 
@@ -42,10 +44,13 @@ class Tool(Bundle[Any, Any]):
 
     __slots__ = ("_offer",)
 
-    def __init__(self, fn: Callable[..., Any], **options: Any) -> None:
-        super().__init__(fn, **options)
+    def __init__(self, fn: Any, *, name: str | None = None, **options: Any) -> None:
+        named = fn.name if name is None and isinstance(fn, RECORDED) else name
+        super().__init__(_calling(fn), name=named, **options)
         self._offer: Offer | None = None
         self.op.kind = "tool"
+        if inspect.ismethod(self.fn):
+            self.op.receiver = False  # it has its object already
         Offer(self.fn, self.op).check()
 
     @property
@@ -224,6 +229,24 @@ def _wanted(reply: Any, tools: Iterable[Any], errors: str) -> list[Wanted]:
     known = {one.offer.name: one for one in map(as_tool, tools)} or reply.tools
     calls = [(call, as_tool(known.get(call.name))) for call in reply.tool_calls]
     return [Wanted(call, reply, found, list(known), errors == "tell") for call, found in calls]
+
+
+def _calling(fn: Any) -> Any:
+    """What a tool runs: the function, or one that calls what is more than its function, such as a program."""
+    if not isinstance(fn, RECORDED) or (type(fn) is Bundle and not fn.trainable):
+        return fn
+    bound = isinstance(fn, BoundBundle)
+    plain = types.MethodType(fn.fn, fn.__self__) if bound else fn.fn
+
+    @functools.wraps(plain)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **kwargs)
+
+    @functools.wraps(plain)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        return await fn(*args, **kwargs)
+
+    return awaited if runner_of(plain) is run_coroutine else called
 
 
 def as_tool(one: Any) -> Any:
