@@ -27,15 +27,21 @@ def digest(*texts: str) -> str:
 
 def canonical(nodes: Iterable[ast.AST]) -> str:
     """The canonical text of statements or expressions."""
-    parts: list[Any] = list(nodes)
-    while True:
-        out: list[Any] = []
+    text: list[str] = []
+    waiting: list[Any] = list(nodes)[::-1]
+    while waiting:
+        item = waiting.pop()
+        if item.__class__ is str:
+            text.append(item)
+            continue
+        parts: list[Any] = []
         deep: list[ast.AST] = []
-        for part in parts:
-            _write(part, out.append, deep, DEPTH)
-        if not deep:
-            return "".join(out)
-        parts = out
+        _write(item, parts.append, deep, DEPTH)
+        if deep:
+            waiting += reversed(parts)
+        else:
+            text += parts
+    return "".join(text)
 
 
 def _write(item: Any, write: Callable[[Any], None], deep: list[ast.AST], left: int) -> None:
@@ -81,7 +87,7 @@ def _write(item: Any, write: Callable[[Any], None], deep: list[ast.AST], left: i
 
 
 Form = tuple[str, list[tuple[str, str, Callable[[list[Any]], list[Any]] | None]]]
-"""How the text of a kind of node begins; the fields of it that count, their labels, and what makes a list normal."""
+"""How the text of a kind of node begins; the fields that count, their labels, what makes a list there normal."""
 FORMS: dict[type, Form] = {}
 DEPTH = 40
 """Levels of a tree that are written by functions within functions: Python's own stack is the user's."""
