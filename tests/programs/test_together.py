@@ -102,6 +102,28 @@ async def test_the_first_error_cancels_the_others_and_waits_for_them() -> None:
     assert (len(begun), len(cleaned)) == (2, 2)
 
 
+@pytest.mark.parametrize("limit", [None, 1])
+async def test_tasks_whose_turn_never_came_are_cancelled_and_waited_for_too(limit: int | None) -> None:
+    async def fails() -> None:
+        raise KeyError("first")
+
+    task = asyncio.create_task(asyncio.sleep(30))
+    with pytest.raises(KeyError):
+        await trace.gather(fails(), task, limit=limit)
+    assert task.cancelled()
+
+
+async def test_an_async_function_that_is_not_called_is_refused_in_words() -> None:
+    async def greet() -> str:
+        return "hello"
+
+    for calls in ([greet], [lambda: greet()]):
+        with pytest.raises(GraphError, match="greet is async, and was given to gather as a function"):
+            trace.gather(*calls)
+        with pytest.raises(GraphError, match="greet is async, and was given to gather as a function"):
+            await trace.gather(later(1), *calls)
+
+
 async def test_an_error_before_the_turn_of_the_others_leaves_no_coroutine_behind() -> None:
     async def fails() -> None:
         raise KeyError("first")
@@ -180,6 +202,12 @@ def test_errors_of_threads_are_collected_where_that_is_wanted() -> None:
     [
         (lambda: ["done"], {}, "call 1 given to gather is str 'done': it has run already"),
         (lambda: [later(1), now(2)], {}, "call 2 given to gather is Result"),
+        (
+            lambda: [[later(1), later(2)]],
+            {},
+            r"call 1 given to gather is a list of calls: write gather\(\*calls",
+        ),
+        (lambda: [(now for _ in "ab")], {}, "call 1 given to gather is a generator of calls"),
         (lambda: [later(1)], {"limit": 0}, "limit is how many run at once"),
         (lambda: [later(1)], {"errors": "ignore"}, "errors is one of raise, collect, not 'ignore'"),
     ],

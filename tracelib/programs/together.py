@@ -69,7 +69,7 @@ class _Round:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             raise
         finally:
-            _close(calls)  # those whose turn never came
+            await _end(calls)  # those whose turn never came
         if self.failed is not None:
             raise self.failed
         return ended if self.collect else [task.result() for task in self._tasks]
@@ -94,7 +94,7 @@ def _placed(call: Any) -> Callable[[], Awaitable[Any]]:
     """What runs the call later, at the place in the call tree that is here and now."""
     if not inspect.isawaitable(call):
         carried = wrap(call)
-        return lambda: in_thread(carried)
+        return lambda: in_thread(lambda: _finished(carried()))
     outer = here.get()
     place = OFF if outer is OFF else branch(outer)
 
@@ -122,7 +122,7 @@ def _in_threads(calls: Sequence[Callable[[], Any]], limit: int, collect: bool) -
         if failed:
             return None  # its turn came too late
         try:
-            return call()
+            return _finished(call())
         except Exception as error:
             if collect:
                 return error
@@ -147,6 +147,8 @@ def _refusal(calls: Sequence[Any], limit: int | None, errors: str) -> str:
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         return f"limit is how many run at once, 1 or more, not {limit!r}"
     for nth, call in enumerate(calls, 1):
+        if isinstance(call, (list, tuple, Generator)):
+            return f"call {nth} given to gather is a {type(call).__name__} of calls: write gather(*calls)"
         if not inspect.isawaitable(call) and not callable(call):
             return (
                 f"call {nth} given to gather is {type(call).__name__} {call!r}: it has run already. Give the "
@@ -155,8 +157,30 @@ def _refusal(calls: Sequence[Any], limit: int | None, errors: str) -> str:
     return ""
 
 
+def _finished(made: Any) -> Any:
+    """What a function gave in its thread. Raises GraphError for a coroutine, which nobody would await."""
+    if inspect.iscoroutine(made):
+        made.close()
+        raise GraphError(
+            f"{made.__qualname__} is async, and was given to gather as a function: give its calls instead, "
+            "await gather(greet('Ann'), greet('Bob'))"
+        )
+    return made
+
+
+async def _end(calls: Iterable[Any]) -> None:
+    """End what was not begun: tasks of the caller's, which would run on, and coroutines."""
+    left = [call for call in calls if asyncio.isfuture(call) and not call.done()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    _close(calls)
+
+
 def _close(calls: Iterable[Any]) -> None:
     """End coroutines that were not begun, which would complain; others are not touched by it."""
     for call in calls:
         if inspect.iscoroutine(call):
             call.close()
+        elif isinstance(call, (list, tuple)):
+            _close(call)
