@@ -173,3 +173,27 @@ def test_a_cache_answers_with_the_same_vectors(server, model, tmp_path):
         first = trace.embed(TEXTS, model=model)
         assert trace.embed(TEXTS, model=model) == first
     assert len(server.requests) == 1
+
+
+def by_length(texts: list[str], scale: float = 1.0) -> list[list[float]]:
+    """Takes its list apart, as functions may."""
+    return [[scale * len(texts.pop(0))] for _ in range(len(texts))]
+
+
+async def test_a_function_is_given_all_texts_of_any_iterable_and_the_parameters(embed):
+    assert await embed((text for text in ("a", "bb")), by_length) == [[1.0], [2.0]]
+    assert await embed(["a", "bb"], by_length, scale=2.0) == [[2.0], [4.0]]
+
+
+@pytest.mark.parametrize(
+    ("texts", "made", "words"),
+    [
+        (None, [[1.0]], "texts are embedded, not NoneType None: give one, or a list"),
+        (["a"], None, "NoneType None came back, and no list of numbers for each text"),
+        (["a", "b"], [1.0, 2.0], "list [1.0, 2.0] came back, and no list of numbers for each text"),
+    ],
+)
+async def test_what_cannot_be_embedded_or_is_no_vector_is_told(embed, texts, made, words):
+    with pytest.raises(ModelError) as raised:
+        await embed(texts, lambda listed: made)
+    assert words in str(raised.value)

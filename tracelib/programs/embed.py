@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from tracelib.errors import InvalidReply, ModelError
@@ -68,14 +68,15 @@ def embed(texts: Any, model: Any, *, batch: int = TEXTS, **params: Any) -> Any:
     """A vector for each text, in their order: lists of floats; of a lone text one list.
 
     `model` is a name, a Model, or a function from a list of texts to their vectors. At most `batch` texts
-    go with one request; `params` go with each, such as `dimensions=256`. It is one call, with the tokens
-    and the cost of all. Raises a ModelError as every question does, and InvalidReply when there are not as
+    go with one request; `params` go with each, such as `dimensions=256`, or to the function, which is given
+    all texts at once. It is one call, with the tokens and the cost of all. Raises a ModelError as every question does, and InvalidReply when there are not as
     many vectors as texts.
     """
+    listed = _listed(texts)
     if is_function(model):
-        return _result(texts, _checked(_listed(texts), model(_listed(texts))))
+        return _result(texts, _checked(listed, model(list(listed), **params)))
     asked, found = as_model(model), []
-    for some in batches(_listed(texts), batch):
+    for some in batches(listed, batch):
         found += _checked(some, vectors_of(asked.ask(_messages(some), api="embeddings", **params).text))
     return _result(texts, found)
 
@@ -83,11 +84,12 @@ def embed(texts: Any, model: Any, *, batch: int = TEXTS, **params: Any) -> Any:
 @Embedding
 async def aembed(texts: Any, model: Any, *, batch: int = TEXTS, **params: Any) -> Any:
     """`embed`, to be awaited; `model` may be an async function too."""
+    listed = _listed(texts)
     if is_function(model):
-        made = model(_listed(texts))
-        return _result(texts, _checked(_listed(texts), await made if inspect.isawaitable(made) else made))
+        made = model(list(listed), **params)
+        return _result(texts, _checked(listed, await made if inspect.isawaitable(made) else made))
     asked, found = as_model(model), []
-    for some in batches(_listed(texts), batch):
+    for some in batches(listed, batch):
         reply = await asked.aask(_messages(some), api="embeddings", **params)
         found += _checked(some, vectors_of(reply.text))
     return _result(texts, found)
@@ -119,6 +121,8 @@ def batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
 
 
 def _listed(texts: Any) -> list[str]:
+    if not isinstance(texts, Iterable):
+        raise ModelError(f"texts are embedded, not {type(texts).__name__} {texts!r}: give one, or a list")
     listed = [texts] if isinstance(texts, str) else list(texts)
     wrong = next((text for text in listed if not isinstance(text, str)), None)
     if wrong is not None:
@@ -135,7 +139,12 @@ def _checked(texts: list[str], vectors: Any) -> list[list[float]]:
     if inspect.iscoroutine(vectors):
         vectors.close()
         raise ModelError("the function that embeds is async: await trace.aembed(...)")
-    found = [_plain(vector) for vector in _plain(vectors)]
+    try:
+        found = [_plain(vector) for vector in _plain(vectors)]
+    except TypeError as error:
+        raise InvalidReply(
+            f"{type(vectors).__name__} {vectors!r:.100} came back, and no list of numbers for each text"
+        ) from error
     if len(found) != len(texts):
         raise InvalidReply(f"{len(texts)} texts were embedded and {len(found)} vectors came back")
     return found
