@@ -87,7 +87,7 @@ def _write(item: Any, write: Callable[[Any], None], deep: list[ast.AST], left: i
 
 
 Form = tuple[str, list[tuple[str, str, Callable[[list[Any]], list[Any]] | None]]]
-"""How the text of a kind of node begins; the fields that count, their labels, what makes a list there normal."""
+"""How the text of a node begins; the fields that count, each with a label and what makes its list normal."""
 FORMS: dict[type, Form] = {}
 DEPTH = 40
 """Levels of a tree that are written by functions within functions: Python's own stack is the user's."""

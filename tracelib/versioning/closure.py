@@ -79,7 +79,7 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
     """The version without the hashes of what it uses."""
     text = Emission(walk)
     whole = text.text()
-    digests = [digest(piece.canonical) for piece in walk.pieces]
+    digests = [digest(piece.counted()) for piece in walk.pieces]
     parts = tuple(
         Part(
             name=piece.name,

@@ -66,7 +66,6 @@ class Gathering:
             piece.statements = self._group(space, name, chosen, bindings)
             for statement in piece.statements:
                 piece.take(statement.names)
-            piece.canonical = "\n".join([statement.canonical for statement in piece.statements])
             if not isinstance(chosen.node, DEFINITIONS) and was_edited(space):
                 self.partial(f"{space.name}: its file was edited after it was imported")
         return Owner("piece", piece)

@@ -39,8 +39,9 @@ class Piece:
     """One part of a closure.
 
     `statements` are whole statements of a module; `node` is a definition taken from inside another
-    one; a constant has its `value`, and `value_text` where it is not written in the source. `refs`
-    are the parts it uses, by the name it uses them under.
+    one; a constant has its `value`, and `value_text` where it is not written in the source. `canonical`
+    is what counts of it beside its statements. `refs` are the parts it uses, by the name it uses them
+    under.
     """
 
     index: int
@@ -64,6 +65,15 @@ class Piece:
     attribute: str | None = None
     spellings: dict[tuple[int, str], tuple[Space, str, Statement | None]] = field(default_factory=dict)
     secret: bool = False
+
+    def counted(self) -> str:
+        """What the digest is taken of: a constant counts by its value, whatever statement gave it.
+
+        Asked for when all parts are known: writing the texts in one go is quicker than one between other
+        work, since the writer's own code stays in the processor's cache.
+        """
+        code = [] if self.kind == CONSTANT else [statement.canonical for statement in self.statements]
+        return "\n".join(code) + self.canonical
 
     def take(self, names: Names) -> None:
         """Add what the names of some code say about what it uses."""

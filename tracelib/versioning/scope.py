@@ -174,26 +174,28 @@ class Reader:
         if root is not None:
             self.changed.append((root.id, self.scope))
 
-    def evident(self, node: ast.expr | None) -> None:
-        """Note a constant that stands where no compiler folds it away."""
-        if node.__class__ is ast.Constant and self.scope.kind is FUNCTION:
-            value = node.value  # type: ignore[union-attr]
-            if value.__class__ in EVIDENT:
-                self.names.evident.append(value)
+    def evident(self, value: Any) -> None:
+        """Note the value of a constant that stands where no compiler folds it away."""
+        if self.scope.kind is FUNCTION and value.__class__ in EVIDENT:
+            self.names.evident.append(value)
 
     def decide(self) -> None:
         """Tell the names of the module from those of inner scopes."""
         names = self.names
-        names.inside.update(*[chain for chain, scope, soft, _ in self.met if not soft and scope.kind is not MODULE])
         for chain, scope, soft, node in self.met:
-            owner = owner_of(chain[0], scope)
+            name = chain[0]
+            if not soft and scope.kind is not MODULE:
+                names.inside.update(chain)
+            if scope.kind is FUNCTION and name in scope.bound and name not in scope.declared:
+                owner: Scope | None = scope  # as mostly: what `owner_of` would say, without the call
+            else:
+                owner = owner_of(name, scope)
             if owner is None:
-                if chain[0].startswith("__"):
-                    chain = (mangled(chain[0], scope), *chain[1:])
+                if name.startswith("__"):
+                    chain = (mangled(name, scope), *chain[1:])
                 names.loads.append(Load(chain, soft, node))
-            elif chain[0] in owner.imported:
-                found = owner.imported[chain[0]]
-                names.imports.append(found._replace(chain=chain[1:]))
+            elif name in owner.imported:
+                names.imports.append(owner.imported[name]._replace(chain=chain[1:]))
         for name, scope in self.changed:
             if owner_of(name, scope) is None:
                 inside = scope.kind is not MODULE
@@ -241,9 +243,9 @@ def _subscript(r: Reader, node: ast.Subscript) -> None:
 def _expression(r: Reader, node: ast.Expr) -> None:
     """A call for its effect, such as `TOOLS.append(...)` or `setup()`."""
     value = node.value
-    if isinstance(value, ast.Await):
+    if value.__class__ is ast.Await:
         value = value.value
-    if isinstance(value, ast.Call):
+    if value.__class__ is ast.Call:
         if isinstance(value.func, ast.Name):
             r.calls.append((value.func.id, r.scope))
             if value.func.id in ("setattr", "delattr") and value.args:
@@ -254,9 +256,26 @@ def _expression(r: Reader, node: ast.Expr) -> None:
 
 
 def _return(r: Reader, node: ast.Return) -> None:
-    if node.value is not None:
-        r.evident(node.value)
-        r.stack.append(node.value)
+    value = node.value
+    if value is not None:
+        if value.__class__ is ast.Constant:
+            r.evident(value.value)
+        r.stack.append(value)
+
+
+def _binary(r: Reader, node: ast.BinOp) -> None:
+    r.stack += (node.right, node.left)
+
+
+def _compare(r: Reader, node: ast.Compare) -> None:
+    r.stack += node.comparators[::-1]
+    r.stack.append(node.left)
+
+
+def _if(r: Reader, node: ast.If) -> None:
+    r.stack += node.orelse[::-1]
+    r.stack += node.body[::-1]
+    r.stack.append(node.test)
 
 
 READERS = frozenset(("getattr", "eval", "exec"))
@@ -270,7 +289,8 @@ def _call(r: Reader, node: ast.Call) -> None:
     if node.keywords:
         values = [*values, *[keyword.value for keyword in node.keywords]]
     for value in values:
-        r.evident(value)
+        if value.__class__ is ast.Constant:
+            r.evident(value.value)
     r.stack += values[::-1]
     r.stack.append(node.func)
 
@@ -305,20 +325,24 @@ def _constant(r: Reader, node: ast.Constant) -> None:
 
 
 def _assign(r: Reader, node: ast.Assign) -> None:
-    r.evident(node.value)
+    value = node.value
+    if value.__class__ is ast.Constant:
+        r.evident(value.value)
     r.stack += node.targets[::-1]
-    r.stack.append(node.value)
+    r.stack.append(value)
 
 
 def _change_in_place(r: Reader, node: ast.AugAssign) -> None:
-    r.evident(node.value)
+    if isinstance(node.value, ast.Constant):
+        r.evident(node.value.value)
     if isinstance(node.target, ast.Name):
         r.meet((node.target.id,), node.target)
     r.push(node.value, node.target)
 
 
 def _annotated(r: Reader, node: ast.AnnAssign) -> None:
-    r.evident(node.value)
+    if isinstance(node.value, ast.Constant):
+        r.evident(node.value.value)
     r.push(node.value)
     if node.value is not None or r.scope.kind is not MODULE:
         r.push(node.target)
@@ -489,6 +513,9 @@ HANDLERS: dict[type, Callable[[Reader, Any], None]] = {
     ast.Subscript: _subscript,
     ast.Expr: _expression,
     ast.Call: _call,
+    ast.BinOp: _binary,
+    ast.Compare: _compare,
+    ast.If: _if,
     ast.Return: _return,
     ast.Constant: _constant,
     ast.Assign: _assign,

@@ -50,10 +50,7 @@ class Space:
 
     def imports(self, name: str) -> bool:
         """Whether an import of this module binds the name."""
-        for chunk in self.chunks:
-            if name in chunk.imported:
-                return True
-        return False
+        return any(name in chunk.imported for chunk in self.chunks)
 
     def mutations(self, name: str) -> list[Statement]:
         return [s for chunk in self.chunks for s in chunk.effects.mutations.get(name, ())]
@@ -87,10 +84,7 @@ class Space:
 
     def is_state(self, name: str) -> bool:
         """Whether some function declares the name global, so that it changes while the program runs."""
-        for chunk in self.chunks:
-            if name in chunk.declared:
-                return True
-        return False
+        return any(name in chunk.declared for chunk in self.chunks)
 
     def stars(self, after: Statement | None = None) -> list[ast.ImportFrom]:
         """The star imports; with `after`, those that ran later than a statement began."""

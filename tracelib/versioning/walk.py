@@ -56,7 +56,6 @@ class Walk(Earlier):
             change, new = self.new(("change", *map(id, found)), CHANGE, chain[0], space)
             if new:
                 change.statements = found
-                change.canonical = "\n".join(statement.canonical for statement in found)
                 for statement in found:
                     change.take(statement.names)
             if change is not piece:
