@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 import json
 import os
@@ -12,72 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from optimizers.budget import Spent
-from optimizers.candidate import Candidate, Rejected
-from optimizers.driving.archive import Entry
+from optimizers.candidate import Candidate, canonical
 from optimizers.driving.outcome import Outcome
-from optimizers.evaluating.interval import Interval, bootstrap
-from optimizers.evidence.display import shown
-from optimizers.policies.standing import pairs, standing
-from optimizers.rollout import Rollout
+from optimizers.evaluating.subject import Subject, given_parameters
+from optimizers.results.chronicle import Chronicle
+from optimizers.results.trials import Comparison, Trial, comparison_of, history_of
+from optimizers.results.words import change_lines, diff_text, table
+from tracelib.errors import OptimizerError
 from tracelib.graph.tracing import Update
 
-SHOWN = 80
-"""Characters of a value in the text of a result."""
 FORMAT = "tracelib result 1"
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One candidate of a run, or one proposal that was rejected.
+class Origin:
+    """Where a result comes from: its journal; whose the parameters are; with which meta-prompts."""
 
-    Scores are means over the examples that gave one, None where it did not run on the whole split;
-    `failed` counts the examples of all splits on which every run ended in an error. `status` is seed,
-    winner, tried or rejected; a rejected one has its `problem`.
-    """
-
-    id: str
-    values: Mapping[str, Any]
-    status: str
-    reason: str = ""
-    parents: tuple[str, ...] = ()
-    train: float | None = None
-    validation: float | None = None
-    failed: int = 0
-    problem: str | None = None
-    reply: str = ""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The seed and the winner on the same examples; `gain` is of the differences, in pairs.
-
-    An interval is None where no run gave a score. Failures are counted, never scored.
-    """
-
-    split: str
-    before: Interval | None
-    after: Interval | None
-    gain: Interval | None
-    failed_before: int = 0
-    failed_after: int = 0
-
-    @classmethod
-    def of(cls, split: str, old: tuple[Rollout, ...], new: tuple[Rollout, ...]) -> Comparison:
-        gains = [after - before for before, after in pairs(old, new)]
-        return cls(
-            split,
-            _interval(old),
-            _interval(new),
-            bootstrap(gains) if gains else None,
-            standing(old).failed,
-            standing(new).failed,
-        )
-
-    def __str__(self) -> str:
-        failed = f", failed {self.failed_before} -> {self.failed_after}"
-        told = f"{self.before or 'no score'} -> {self.after or 'no score'}"
-        gain = f", gain {self.gain}" if self.gain is not None else ""
-        return told + gain + (failed if self.failed_before or self.failed_after else "")
+    journal: str | None = None
+    programs: Mapping[str, str] = field(default_factory=dict)
+    proposers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,7 +38,8 @@ class Result:
 
     `best` and `seed` are values by path. `test` is None without a test split, or when the budget did not
     cover it (then a note says so). `stopped` says why the search ended before its strategy did. `programs`
-    says whose the parameters are, as "module:qualname" by path: the trained program's where they do not know.
+    says whose the parameters are, as "module:qualname" by path: the trained program's where they do not
+    know. `proposers` are the versions of the meta-prompts that were asked with, by kind of request.
     """
 
     best: Mapping[str, Any]
@@ -101,14 +54,42 @@ class Result:
     notes: tuple[str, ...] = ()
     journal: str | None = None
     programs: Mapping[str, str] = field(default_factory=dict)
+    proposers: Mapping[str, str] = field(default_factory=dict)
     updates: tuple[Update, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def value(self) -> Any:
+        """The best value where there is one parameter; else all of them by path."""
+        return next(iter(self.best.values())) if len(self.best) == 1 else dict(self.best)
 
     @property
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """The old and the new value of each parameter that changed, by path."""
         return {
-            path: (self.seed[path], value) for path, value in self.best.items() if value != self.seed[path]
+            path: (self.seed[path], value)
+            for path, value in self.best.items()
+            if canonical(value) != canonical(self.seed[path])
         }
+
+    def diff(self) -> str:
+        """What changed, whole: a unified diff in which each parameter is a file."""
+        return diff_text(self.changed)
+
+    def apply(self, program: Any) -> tuple[Update, ...]:
+        """Give the best values to the parameters of a program, or of a list or mapping of them: all or none.
+
+        For a result that was loaded; `fit` has applied its own. Raises OptimizerError where a parameter is
+        not there, and ConstraintError where one refuses its value.
+        """
+        given = program if isinstance(program, Mapping | list | tuple) else None
+        subject = Subject(given_parameters(program, given, "the result"))
+        missing = [path for path in self.best if path not in subject.parameters]
+        if missing:
+            known = ", ".join(subject.parameters)
+            raise OptimizerError(f"there is no parameter {missing[0]!r} to give a value; there are {known}")
+        now = Candidate({path: subject.start().values[path] for path in self.best})
+        reason = self.verdict or "from a saved result"
+        return subject.apply(now, Candidate(self.best, note=reason), "Result.apply")
 
     def undo(self) -> None:
         """Give the program's parameters the values back that they had before `fit`."""
@@ -131,14 +112,38 @@ class Result:
             "notes": list(self.notes),
             "journal": self.journal,
             "programs": dict(self.programs),
+            "proposers": dict(self.proposers),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Result:
+        """What `to_json` gave, also after a way through JSON text; it has no updates to undo."""
+        given = {name: value for name, value in data.items() if name != "format"}
+        return cls(
+            **{
+                **given,
+                "history": tuple(map(Trial.from_json, data["history"])),
+                "validation": data["validation"] and Comparison.from_json(data["validation"]),
+                "test": data["test"] and Comparison.from_json(data["test"]),
+                "spent": Spent(**data["spent"]),
+                "notes": tuple(data["notes"]),
+            }
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result as readable JSON, whole or not at all."""
-        target = Path(path)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        beside.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(beside, target)
+        write_whole(Path(path), json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Result:
+        """What `save` wrote. Raises OptimizerError where it is something else."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            if data["format"] != FORMAT:
+                raise ValueError(f"its format is {data['format']!r}, not {FORMAT!r}")
+            return cls.from_json(data)
+        except (ValueError, KeyError, TypeError) as error:
+            raise OptimizerError(f"{path} is no saved result: {error!r:.200}") from error
 
     def __str__(self) -> str:
         return "\n".join([self._headline(), *self._scores(), *self._changes(), *self._rest()])
@@ -158,7 +163,7 @@ class Result:
         return [f"{comparison.split}: {comparison}" for comparison in told]
 
     def _changes(self) -> list[str]:
-        return [line for path, change in self.changed.items() for line in _change(path, *change)]
+        return [line for path, change in self.changed.items() for line in change_lines(path, *change)]
 
     def _rest(self) -> list[str]:
         stopped = [f"stopped: {self.stopped}"] if self.stopped else []
@@ -168,122 +173,41 @@ class Result:
         return {"text/plain": str(self), "text/html": self._repr_html_()}
 
     def _repr_html_(self) -> str:
-        rows = "".join(_row(trial) for trial in self.history)
-        head = "".join(
-            f"<th style='text-align:left'>{name}</th>"
-            for name in ("candidate", "status", "train", "validation", "failed", "reason")
-        )
         return (
             f"<pre>{html.escape(str(self))}</pre>"
             f"<details><summary>{len(self.history)} candidates and proposals</summary>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
+            f"{table(self.history)}</details>"
         )
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8", newline="")
+    os.replace(beside, target)
 
 
 def result_of(
     outcome: Outcome,
     notes: tuple[str, ...] = (),
-    journal: str | None = None,
+    origin: Origin = Origin(),
     updates: tuple[Update, ...] = (),
-    programs: Mapping[str, str] | None = None,
+    chronicle: Chronicle | None = None,
 ) -> Result:
-    """The result of a run."""
+    """The result of a run; the chronicle that heard it knows what candidates were made from."""
     return Result(
         best=dict(outcome.winner.values),
         seed=dict(outcome.seed.values),
         improved=outcome.improved,
-        history=history_of(outcome),
-        validation=_comparison(outcome, "validation"),
-        test=_comparison(outcome, "test"),
+        history=history_of(outcome, chronicle),
+        validation=comparison_of(outcome, "validation"),
+        test=comparison_of(outcome, "test"),
         spent=outcome.spent,
         verdict=outcome.verdict.reason if outcome.verdict is not None else "",
         stopped=outcome.stopped,
         notes=(*outcome.notes, *notes),
-        journal=journal,
-        programs=dict(programs or {}),
+        journal=origin.journal,
+        programs=dict(origin.programs),
+        proposers=dict(origin.proposers),
         updates=updates,
     )
-
-
-def history_of(outcome: Outcome) -> tuple[Trial, ...]:
-    """Every candidate in the order it came, then every rejected proposal."""
-    tried = [_trial(entry, outcome) for entry in outcome.archive.entries]
-    return (*tried, *map(_rejection, outcome.archive.rejected))
-
-
-def _trial(entry: Entry, outcome: Outcome) -> Trial:
-    candidate = entry.candidate
-    return Trial(
-        candidate.id,
-        dict(candidate.values),
-        _status(candidate, outcome),
-        candidate.note,
-        candidate.parents,
-        _mean(outcome, candidate, "train"),
-        _mean(outcome, candidate, "validation"),
-        sum(standing(entry.on(split)).failed for split in entry.rollouts),
-    )
-
-
-def _status(candidate: Candidate, outcome: Outcome) -> str:
-    if candidate == outcome.seed:
-        return "seed"
-    return "winner" if candidate == outcome.winner else "tried"
-
-
-def _rejection(rejected: Rejected) -> Trial:
-    proposal = rejected.proposal
-    return Trial(
-        "",
-        dict(proposal.values),
-        "rejected",
-        proposal.reason,
-        (rejected.parent,),
-        problem=rejected.problem,
-        reply=proposal.reply,
-    )
-
-
-def _mean(outcome: Outcome, candidate: Candidate, split: str) -> float | None:
-    meant = outcome.splits.of(split)
-    return (
-        outcome.archive.standing(candidate, meant).mean
-        if outcome.archive.complete(candidate, meant)
-        else None
-    )
-
-
-def _comparison(outcome: Outcome, split: str) -> Comparison | None:
-    meant = outcome.splits.of(split)
-    if not all(outcome.archive.complete(one, meant) for one in (outcome.seed, outcome.winner)):
-        return None
-    old, new = (outcome.rollouts(one, split) for one in (outcome.seed, outcome.winner))
-    return Comparison.of(meant, old, new)
-
-
-def _interval(rollouts: tuple[Rollout, ...]) -> Interval | None:
-    scores = [rollout.score for rollout in rollouts if rollout.score is not None]
-    return bootstrap(scores) if scores else None
-
-
-def _change(path: str, old: Any, new: Any) -> list[str]:
-    if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
-        lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1)
-        return [f"{path}:", *(f"  {line}" for line in list(lines)[2:])]
-    return [f"{path}: {shown(old, SHOWN)} -> {shown(new, SHOWN)}"]
-
-
-def _row(trial: Trial) -> str:
-    reason = trial.problem or trial.reason
-    cells = [
-        trial.id or "-",
-        trial.status,
-        _number(trial.train),
-        _number(trial.validation),
-        str(trial.failed),
-    ]
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in [*cells, reason[:200]]) + "</tr>"
-
-
-def _number(score: float | None) -> str:
-    return "" if score is None else f"{score:.4f}"

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from optimizers.budget import Budget
-from optimizers.candidate import Candidate, Proposal
-from optimizers.conversation import talk_of
+from optimizers.candidate import Candidate
 from optimizers.driver import Driver
 from optimizers.driving.asking import Asking
 from optimizers.driving.events import Callback, Event
-from optimizers.driving.outcome import Outcome, Splits
-from optimizers.effects import Propose
-from optimizers.evaluating.dataset import Example, digest_of_split, examples_of
+from optimizers.evaluating.dataset import digest_of_split
 from optimizers.evaluating.evaluation import ProgramEvaluator
-from optimizers.evaluating.subject import Subject, given_parameters, home_of
-from optimizers.evidence.display import shown
+from optimizers.evaluating.subject import Subject, given_parameters
 from optimizers.journal import Journal
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.guard import Guard
 from optimizers.policies.stopping import Stopping
-from optimizers.result import Result, result_of
-from optimizers.roles import Check, Chooser, Conversation, Proposer, Strategy, Talk
+from optimizers.result import Result
+from optimizers.results.chronicle import Chronicle
+from optimizers.roles import Chooser, Conversation, Proposer, Strategy
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
+from optimizers.training.identity import described, name_of, versions_of
+from optimizers.training.session import Data, Session, refusing
 from tracelib.errors import OptimizerError
 from tracelib.late import resolver
 from tracelib.llm.model import Model, as_model
@@ -36,8 +35,6 @@ from tracelib.llm.model import Model, as_model
 # Bound late, name -> "module:class": its module loads rich, which only a run that is watched needs.
 LATE = {"progress": "optimizers.progress:Progress"}
 _late = resolver(LATE)
-
-Examples: TypeAlias = dict[str, tuple[Example, ...]]
 
 
 class ProposingOptimizer(Protocol):
@@ -102,7 +99,7 @@ class Trainer:
         journal: finished work is kept in it, and found there when the same call is made again. Examples
         are pairs (input, expected), `Example` objects, or mappings of inputs and expected.
         """
-        session = self._session(train, validation, test, resume)
+        session = self._session(Data(train, validation, test), resume)
         with session.journal:
             return session.finish(session.driver.run(session.strategy, session.start, session.splits))
 
@@ -114,39 +111,41 @@ class Trainer:
         resume: str | os.PathLike[str] | None = None,
     ) -> Result:
         """`fit`, to be awaited: an async program and metric run on the caller's loop."""
-        session = self._session(train, validation, test, resume)
+        session = self._session(Data(train, validation, test), resume)
         with session.journal:
             outcome = await session.driver.arun(session.strategy, session.start, session.splits)
             return session.finish(outcome)
 
-    def _session(self, train: Any, validation: Any, test: Any, resume: Any) -> _Session:
+    def _session(self, data: Data, resume: str | os.PathLike[str] | None) -> Session:
         plan = self._plan()
         subject = Subject(plan.parameters)
         asking = self._asking(plan, subject)
-        examples = _splits_of(train, validation, test)
-        evaluator = ProgramEvaluator(self.program, self.metric, examples, subject)
-        start = subject.start()
-        journal = Journal(resume, self._header(plan, examples, start))
+        evaluator = ProgramEvaluator(self.program, self.metric, data.examples(), subject)
+        start, proposers, chronicle = subject.start(), versions_of(asking), Chronicle()
+        journal = Journal(resume, self._header(plan, evaluator, start, proposers))
         driver = Driver(
             evaluator,
-            asking and _refusing(asking, evaluator),
+            asking and refusing(asking, evaluator),
             self.budget or Budget(),
             self.executor,
             journal,
-            [*self.callbacks, *self._watching()],
+            [chronicle, *self.callbacks, *self._watching()],
             self.stopping,
             self.gate,
             self.seed,
         )
-        return _Session(driver, plan, subject, start, journal, evaluator, _name_of(self.optimizer))
+        return Session(driver, plan, start, evaluator, name_of(self.optimizer), proposers, chronicle)
 
-    def _header(self, plan: Plan, examples: Examples, start: Candidate) -> dict[str, Any]:
+    def _header(
+        self, plan: Plan, evaluator: ProgramEvaluator, start: Candidate, proposers: dict[str, str]
+    ) -> dict[str, Any]:
         """What tells this run from others: a journal of another one is refused."""
         return {
-            "optimizer": _described(self.optimizer),
-            "strategy": _described(plan.strategy),
+            "optimizer": described(self.optimizer),
+            "strategy": described(plan.strategy),
+            "proposers": proposers,
             "seed": self.seed,
-            "data": {split: digest_of_split(found) for split, found in examples.items()},
+            "data": {split: digest_of_split(found) for split, found in evaluator.examples.items()},
             "start": start.id,
         }
 
@@ -156,12 +155,12 @@ class Trainer:
         optimizer: Any = self.optimizer
         if isinstance(optimizer, type):
             raise OptimizerError(f"give an object, not the class: {optimizer.__name__}(program.parameters())")
-        owner = _name_of(optimizer)
+        owner = name_of(optimizer)
         if isinstance(optimizer, Searcher):
             return optimizer.plan(given_parameters(self.program, optimizer.parameters, owner))
         if hasattr(optimizer, "proposer"):
             parameters = given_parameters(self.program, optimizer.parameters, owner)
-            return Plan(self.strategy or _gated(optimizer), parameters)
+            return Plan(self.strategy or Gated(memory=getattr(optimizer, "memory_size", 0)), parameters)
         if callable(optimizer):
             return Plan(optimizer, given_parameters(self.program, None, owner))
         raise OptimizerError(
@@ -179,7 +178,7 @@ class Trainer:
         if not asked:
             return None
         allowed = self.allow_code_execution or getattr(optimizer, "allow_code_execution", False)
-        subject.refuse_code(allowed, _name_of(optimizer))
+        subject.refuse_code(allowed, name_of(optimizer))
         model = None if all(isinstance(one, Chooser) for one in asked) else self._model()
         return Asking(own, model, subject.check, others, self.guards)
 
@@ -189,111 +188,3 @@ class Trainer:
     def _watching(self) -> list[Callback]:
         wanted = sys.stderr.isatty() if self.progress is None else self.progress
         return [_late("progress")()] if wanted else []
-
-
-@dataclass(frozen=True)
-class _Session:
-    """One call of `fit`: everything that is settled before the first run."""
-
-    driver: Driver
-    plan: Plan
-    subject: Subject
-    start: Candidate
-    journal: Journal
-    evaluator: ProgramEvaluator
-    by: str
-
-    @property
-    def splits(self) -> Splits:
-        sizes = {split: len(found) for split, found in self.evaluator.examples.items()}
-        return Splits(sizes["train"], sizes.get("validation"), sizes.get("test", 0))
-
-    @property
-    def strategy(self) -> Strategy:
-        return self.plan.strategy
-
-    def finish(self, outcome: Outcome) -> Result:
-        """Apply the winner, and tell what happened."""
-        updates = self.subject.apply(outcome.seed, outcome.winner, self.by, outcome.score)
-        path = None if self.journal.path is None else str(self.journal.path)
-        home = home_of(self.evaluator.program)
-        programs = {name: one.program or home for name, one in self.subject.parameters.items()}
-        return result_of(outcome, (*self.plan.notes, *self._notes(outcome)), path, updates, programs)
-
-    def _notes(self, outcome: Outcome) -> list[str]:
-        flattered = "there is no validation split: candidates were judged on train, which flatters them"
-        idle = (
-            "no proposal was asked for: every minibatch had the perfect score already "
-            "(strategy=Gated(perfect=None) asks all the same)"
-        )
-        asked = outcome.spent.proposals > 0 or self.driver.asking is None or outcome.stopped
-        unreached = self.evaluator.why_unreached().items()
-        return [
-            *([flattered] if self.splits.validation is None else []),
-            *([] if asked else [idle]),
-            *(f"feedback did not reach {path}: {reason}" for path, reason in unreached),
-        ]
-
-
-@dataclass(frozen=True)
-class _Reached:
-    """A proposer that refuses, before a model is paid, to ask about runs that no parameter took part in."""
-
-    proposer: Proposer | Conversation
-    evaluator: ProgramEvaluator
-
-    def converse(self, request: Propose, check: Check) -> Talk[Proposal]:
-        seen = [rollout.evidence for rollout in request.evidence if rollout.evidence is not None]
-        if request.evidence and not any(evidence.variables for evidence in seen):
-            raise OptimizerError(self._why(bool(seen)))
-        return (yield from talk_of(self.proposer, request, check))
-
-    def _why(self, recorded: bool) -> str:
-        if not recorded:
-            return (
-                "the program's output was not recorded, so there is nothing to show a model: return what a "
-                "bundle or an operation on nodes gave, not its .data"
-            )
-        reasons = "; ".join(f"{path}: {reason}" for path, reason in self.evaluator.why_unreached().items())
-        return f"the feedback reaches no parameter, so no model was asked. {reasons}"
-
-
-def _splits_of(train: Any, validation: Any, test: Any) -> Examples:
-    given = {"train": train, "validation": validation, "test": test}
-    return {
-        split: examples_of(data, split)
-        for split, data in given.items()
-        if data is not None or split == "train"
-    }
-
-
-def _refusing(asking: Asking, evaluator: ProgramEvaluator) -> Asking:
-    if not isinstance(asking.proposer, Proposer | Conversation):
-        return asking
-    return replace(asking, proposer=_Reached(asking.proposer, evaluator))
-
-
-def _gated(optimizer: Any) -> Gated:
-    return Gated(memory=getattr(optimizer, "memory_size", 0))
-
-
-def _name_of(optimizer: Any) -> str:
-    return getattr(optimizer, "__name__", None) or type(optimizer).__name__
-
-
-def _described(thing: Any) -> str:
-    """A text that tells settings apart, the same in every process; parameters and models are left out."""
-    if isinstance(thing, type) or not is_dataclass(thing):
-        kind = thing if hasattr(thing, "__qualname__") else type(thing)
-        return f"{kind.__module__}:{kind.__qualname__}"
-    settings = {each.name: getattr(thing, each.name) for each in fields(thing) if each.name != "parameters"}
-    said = ", ".join(f"{name}={shown(_plain(value), 400)}" for name, value in settings.items())
-    return f"{type(thing).__qualname__}({said})"
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return _described(value)
-    if isinstance(value, Mapping):
-        return {str(getattr(key, "name", key)): _plain(item) for key, item in value.items()}
-    return value

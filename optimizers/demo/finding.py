@@ -10,7 +10,8 @@ from typing import Any
 from optimizers.demo.corpus import Corpus
 from optimizers.demo.job import Settings
 from optimizers.demo.splits import Splits
-from optimizers.result import Comparison, Result
+from optimizers.result import Result
+from optimizers.results.trials import Comparison
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from optimizers.demo.finding import Finding, Sample
 from optimizers.demo.folder import Folder
 from optimizers.evaluating.interval import Interval
 from optimizers.evidence.display import shown
-from optimizers.result import Comparison, Result
+from optimizers.result import Result
+from optimizers.results.trials import Comparison
 
 
 def scores_text(scores: Comparison) -> str:

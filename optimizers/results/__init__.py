@@ -1,0 +1,1 @@
+"""What training came to, part by part: every candidate, comparisons, words, exports."""

@@ -1,0 +1,130 @@
+"""One call of `fit`: everything that is settled before the first run, and what is told at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from optimizers.candidate import Candidate, Proposal
+from optimizers.conversation import talk_of
+from optimizers.driver import Driver
+from optimizers.driving.asking import Asking
+from optimizers.driving.outcome import Outcome, Splits
+from optimizers.effects import Propose
+from optimizers.evaluating.dataset import Example, examples_of
+from optimizers.evaluating.evaluation import ProgramEvaluator
+from optimizers.evaluating.subject import home_of
+from optimizers.journal import Journal
+from optimizers.result import Origin, Result, result_of
+from optimizers.results.chronicle import Chronicle
+from optimizers.roles import Check, Conversation, Proposer, Strategy, Talk
+from optimizers.search import Plan
+from tracelib.errors import OptimizerError
+
+Examples: TypeAlias = dict[str, tuple[Example, ...]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The splits as a user gave them: any iterables of examples, None where there is no such split."""
+
+    train: Iterable[Any]
+    validation: Iterable[Any] | None = None
+    test: Iterable[Any] | None = None
+
+    def examples(self) -> Examples:
+        """The examples of each split that there is; raises OptimizerError that names a bad one."""
+        found = {"train": examples_of(self.train, "train")}
+        for split, data in (("validation", self.validation), ("test", self.test)):
+            if data is not None:
+                found[split] = examples_of(data, split)
+        return found
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of `fit`. `by` is who changes the parameters, `proposers` are versions of meta-prompts."""
+
+    driver: Driver
+    plan: Plan
+    start: Candidate
+    evaluator: ProgramEvaluator
+    by: str
+    proposers: dict[str, str] = field(default_factory=dict)
+    chronicle: Chronicle = field(default_factory=Chronicle)
+
+    @property
+    def journal(self) -> Journal:
+        """What is kept, in memory where no file was named."""
+        return self.driver.journal or Journal(None, {})
+
+    @property
+    def splits(self) -> Splits:
+        sizes = {split: len(found) for split, found in self.evaluator.examples.items()}
+        return Splits(sizes["train"], sizes.get("validation"), sizes.get("test", 0))
+
+    @property
+    def strategy(self) -> Strategy:
+        return self.plan.strategy
+
+    def finish(self, outcome: Outcome) -> Result:
+        """Apply the winner, and tell what happened."""
+        subject = self.evaluator.subject
+        updates = subject.apply(outcome.seed, outcome.winner, self.by, outcome.score)
+        home = home_of(self.evaluator.program)
+        origin = Origin(
+            None if self.journal.path is None else str(self.journal.path),
+            {name: one.program or home for name, one in subject.parameters.items()},
+            self.proposers,
+        )
+        return result_of(outcome, (*self.plan.notes, *self._notes(outcome)), origin, updates, self.chronicle)
+
+    def _notes(self, outcome: Outcome) -> list[str]:
+        flattered = "there is no validation split: candidates were judged on train, which flatters them"
+        idle = (
+            "no proposal was asked for: every minibatch had the perfect score already "
+            "(strategy=Gated(perfect=None) asks all the same)"
+        )
+        asked = outcome.spent.proposals > 0 or self.driver.asking is None or outcome.stopped
+        unreached = self.evaluator.why_unreached().items()
+        return [
+            *([flattered] if self.splits.validation is None and self._generalises else []),
+            *([] if asked else [idle]),
+            *(f"feedback did not reach {path}: {reason}" for path, reason in unreached),
+        ]
+
+    @property
+    def _generalises(self) -> bool:
+        """Whether there are examples that others may follow; one without content is the task itself."""
+        return any(one.args or one.kwargs or one.expects for one in self.evaluator.examples["train"])
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A proposer that refuses, before a model is paid, to ask about runs that no parameter took part in."""
+
+    proposer: Proposer | Conversation
+    evaluator: ProgramEvaluator
+
+    def converse(self, request: Propose, check: Check) -> Talk[Proposal]:
+        seen = [rollout.evidence for rollout in request.evidence if rollout.evidence is not None]
+        if request.evidence and not any(evidence.variables for evidence in seen):
+            raise OptimizerError(self._why(bool(seen)))
+        return (yield from talk_of(self.proposer, request, check))
+
+    def _why(self, recorded: bool) -> str:
+        if not recorded:
+            return (
+                "the program's output was not recorded, so there is nothing to show a model: return what a "
+                "bundle or an operation on nodes gave, not its .data"
+            )
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in self.evaluator.why_unreached().items())
+        return f"the feedback reaches no parameter, so no model was asked. {reasons}"
+
+
+def refusing(asking: Asking, evaluator: ProgramEvaluator) -> Asking:
+    """The same, but that its proposer does not ask about runs that have nothing to show."""
+    if not isinstance(asking.proposer, Proposer | Conversation):
+        return asking
+    return replace(asking, proposer=Reached(asking.proposer, evaluator))
