@@ -20,6 +20,7 @@ _PUBLIC = {
     "Attempt": "optimizers.candidate",
     "Budget": "optimizers.budget",
     "Candidate": "optimizers.candidate",
+    "Ceilings": "optimizers.proposers.ceilings",
     "Driver": "optimizers.driver",
     "Evaluate": "optimizers.effects",
     "Evidence": "optimizers.evidence.evidence",
@@ -31,12 +32,14 @@ _PUBLIC = {
     "NonInferior": "optimizers.policies.gate",
     "Optimizer": "optimizers.optimizer",
     "OptoPrime": "optimizers.optoprime",
+    "OptoPrimePrompt": "optimizers.proposers.optoprime",
     "Outcome": "optimizers.driving.outcome",
     "Patience": "optimizers.policies.stopping",
     "Progress": "optimizers.progress",
     "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
     "RandomSearch": "optimizers.search",
+    "ReflectionPrompt": "optimizers.proposers.reflection",
     "Rejected": "optimizers.candidate",
     "Result": "optimizers.result",
     "Rollout": "optimizers.rollout",
@@ -76,6 +79,9 @@ if TYPE_CHECKING:
     from optimizers.policies.stopping import Patience as Patience
     from optimizers.policies.stopping import ScoreReached as ScoreReached
     from optimizers.progress import Progress as Progress
+    from optimizers.proposers.ceilings import Ceilings as Ceilings
+    from optimizers.proposers.optoprime import OptoPrimePrompt as OptoPrimePrompt
+    from optimizers.proposers.reflection import ReflectionPrompt as ReflectionPrompt
     from optimizers.result import Result as Result
     from optimizers.rollout import Rollout as Rollout
     from optimizers.search import LocalSearch as LocalSearch

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from optimizers.optimizer import Optimizer
+from optimizers.proposers.ceilings import CEILINGS, Ceilings
 from optimizers.proposers.optoprime import OptoPrimePrompt
-from optimizers.proposers.record import CEILINGS, Ceilings
 from tracelib.graph.parameter import Parameter
 from tracelib.llm.model import Model
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,24 +23,41 @@ _BEGINNING = re.compile(r'\{[ \t\r\n]*["}]')
 """What a JSON object begins with, which most braces in prose and code do not."""
 
 
-class Answer(BaseModel):
-    """What was asked for: why, and a value for each variable that should change."""
+class Form(BaseModel):
+    """What a reply is asked to hold; `shape` is how the question writes it."""
+
+    shape: ClassVar[str]
+
+
+class Answer(Form):
+    """Why, and a value for each variable that should change."""
+
+    shape: ClassVar[str] = '{"reasoning": "...", "suggestion": {"name": value}}'
 
     reasoning: str = ""
     suggestion: dict[str, Any]
 
 
+F = TypeVar("F", bound=Form)
+
+
 def read_answer(reply: str) -> Answer:
-    """The answer in a reply: the last complete JSON object in it that has a `suggestion`.
+    """The new values in a reply, as `read` finds them."""
+    return read(reply, Answer)
+
+
+def read(reply: str, form: type[F]) -> F:
+    """The answer in a reply: the last complete JSON object in it that has all keys the form must have.
 
     Raises InvalidReply, which says what is wrong with the reply, when there is none, when another
-    object begins behind it and is cut off, when a key is given twice, and for what JSON does not know
-    (NaN, infinities, half a surrogate pair).
+    object begins behind it and is cut off, when a key is given twice, when a value is of another type, and
+    for what JSON does not know (NaN, infinities, half a surrogate pair).
     """
     found = _objects_in(reply)
-    answers = [one for one in found.complete if "suggestion" in one.value]
+    wanted = [name for name, item in form.model_fields.items() if item.is_required()]
+    answers = [one for one in found.complete if all(name in one.value for name in wanted)]
     if not answers:
-        raise InvalidReply(_nothing_found(found), reply)
+        raise InvalidReply(_nothing_found(found, wanted), reply)
     answer = answers[-1]
     if found.broken is not None and found.broken.start > answer.start:
         raise InvalidReply(f"behind the answer {found.broken.describe()}", reply)
@@ -48,7 +65,7 @@ def read_answer(reply: str) -> Answer:
     if flaws:
         raise InvalidReply("; ".join(flaws), reply)
     try:
-        return Answer.model_validate(answer.value, strict=True)
+        return form.model_validate(answer.value, strict=True)
     except ValidationError as error:
         raise InvalidReply("; ".join(_describe(issue) for issue in error.errors()), reply) from error
 
@@ -157,13 +174,15 @@ def _lone_surrogates(value: dict[str, Any]) -> list[str]:
     return []
 
 
-def _nothing_found(found: _Found) -> str:
+def _nothing_found(found: _Found, wanted: list[str]) -> str:
     if found.broken is not None:
         return found.broken.describe()
     if not found.complete:
         return "the reply holds no JSON object"
-    keys = ", ".join(json.dumps(key) for key in found.complete[-1].value) or "none"
-    return f'the JSON object has no "suggestion"; its keys are: {keys[:200]}'
+    last = found.complete[-1].value
+    keys = ", ".join(json.dumps(key) for key in last) or "none"
+    missing = ", ".join(json.dumps(key) for key in wanted if key not in last)
+    return f"the JSON object has no {missing}; its keys are: {keys[:200]}"
 
 
 def _describe(issue: Any) -> str:

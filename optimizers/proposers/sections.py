@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from typing import Any, TypeVar
 
 from optimizers.evidence.excerpt import Excerpt, fair_shares
 
 LEAST = 80
 """Characters of a value that are shown at the least, where it is shown at all (a shorter one: all of it)."""
+T = TypeVar("T", bound=Sequence[Any])
 _PLAIN_NAME = re.compile(r"[\w.\[\]-]+")
 
 
@@ -92,10 +93,21 @@ def _kept(entries: Sequence[Entry], ceiling: int) -> list[int]:
     return sorted(kept)
 
 
-def fit_groups(groups: Sequence[Sequence[Entry]], ceiling: int) -> list[list[str | None]]:
-    """As `fit` for groups of entries that share one ceiling."""
-    texts = iter(fit(list(chain.from_iterable(groups)), ceiling))
-    return [list(islice(texts, len(group))) for group in groups]
+def within(ceiling: int, count: Callable[[str], int] | None, cut: Callable[[int], T]) -> T:
+    """What `cut` makes of the most characters for which its texts come to at most `ceiling`, as counted.
+
+    `cut` gives texts for a number of characters, None for those left out. Without `count` characters are
+    counted. Where the least of each text comes to more, the least it is.
+    """
+    if count is None:
+        return cut(ceiling)
+    characters = 8 * ceiling
+    while True:
+        texts = cut(characters)
+        used = sum(count(str(text)) + 1 for text in texts if text is not None)
+        if used <= ceiling or characters == 0:
+            return texts
+        characters = min(characters * ceiling // used, characters - characters // 20 - 1)
 
 
 def body_of(texts: Sequence[str | None], what: str) -> str:

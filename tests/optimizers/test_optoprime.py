@@ -24,8 +24,8 @@ from optimizers.candidate import Attempt, Candidate, Proposal
 from optimizers.effects import Propose
 from optimizers.evidence.display import plain
 from optimizers.evidence.evidence import evidence_of
+from optimizers.proposers.ceilings import Ceilings
 from optimizers.proposers.optoprime import OptoPrimePrompt
-from optimizers.proposers.record import Ceilings
 from optimizers.roles import Proposer
 from optimizers.rollout import Rollout
 from tracelib.errors import ExecutionError

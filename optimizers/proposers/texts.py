@@ -1,0 +1,54 @@
+"""The texts of the questions: files in prompts/, put together, and the version that tells which were used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from optimizers.candidate import content_key
+from optimizers.evidence.display import shown
+
+SETTING = 10_000
+"""Characters of a setting that count for a version."""
+
+
+@cache
+def prompt_file(name: str) -> str:
+    """The text of a file in prompts/, without the white space at its ends."""
+    return (files("optimizers.proposers") / "prompts" / name).read_text(encoding="utf-8").strip()
+
+
+def filled(name: str, **parts: Any) -> str:
+    """A file in prompts/ with its `$places` filled."""
+    return Template(prompt_file(name)).substitute(parts)
+
+
+@cache
+def standing_text(tag: str) -> str:
+    """The standing text of a proposer, with the parts that all share in their places."""
+    return filled(f"{tag}.md", **{part: prompt_file(f"{part}.md") for part in ("data", "cut", "answer")})
+
+
+def version_of(answering: Any, *texts: str) -> str:
+    """`tag:` and 12 hex digits of all that shapes the questions: its texts and its other settings.
+
+    Equal versions ask the same of the same request; the parameters do not count.
+    """
+    settings = [
+        [one.name, _setting(getattr(answering, one.name))]
+        for one in fields(answering)
+        if one.name != "parameters"
+    ]
+    return f"{answering.tag}:{content_key([list(texts), settings])[:12]}"
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, Callable):  # type: ignore[arg-type]
+        return (
+            f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', type(value).__qualname__)}"
+        )
+    return str(shown(value, SETTING))
