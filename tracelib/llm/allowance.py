@@ -61,14 +61,15 @@ class Remainder:
         self._limit = self._left = self._reset = math.inf
         self._at = 0.0
 
-    def hear(self, said: Standing, under_way: float, now: float, is_late: bool = False) -> None:
+    def hear(self, said: Standing, under_way: float, now: float, guessed: bool = False) -> None:
         """Take in an answer's headers; what is under way may not be counted in them yet.
 
-        `is_late` when one to a later request came before: this one tells of more than there is now. Any
-        other is believed against what was guessed of requests since the last.
+        Answers overtake each other: an older one tells of more than there is now, so the lesser holds of
+        what is said and what is known. Where that was `guessed`, and this is the newest answer, it is
+        believed.
         """
         left = said.left - under_way
-        self._left = min(left, self._filled(now)) if is_late and now < self._reset else left
+        self._left = min(left, self._filled(now)) if now < self._reset and not guessed else left
         self._limit, self._at, self._reset = max(1.0, said.limit), now, now + said.reset
 
     @property

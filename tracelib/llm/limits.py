@@ -215,12 +215,12 @@ class Limiter:
         said = {kind: standing(headers, kind) for kind in KINDS}
         with self._lock:
             self._answered(turn)
-            now, is_late = monotonic(), turn.begun < self._told_at
+            now, is_newest = monotonic(), turn.begun >= self._told_at
             self._told_at = max(self._told_at, turn.begun)
             for kind, others in zip(KINDS, (self._unanswered, self._tokens_unanswered), strict=True):
                 told, remainder = said[kind], self._told[kind]
                 if told is not None:
-                    remainder.hear(told, others, now, is_late)
+                    remainder.hear(told, others, now, guessed=is_newest and kind == "tokens")
                 elif remainder.is_known:
                     remainder.forget(now)
             self._ring()
