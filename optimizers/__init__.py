@@ -17,24 +17,33 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "AllAtOnce": "optimizers.policies.picking",
     "Attempt": "optimizers.candidate",
     "Budget": "optimizers.budget",
+    "By": "optimizers.policies.objectives",
+    "ByCredit": "optimizers.policies.credit",
     "Candidate": "optimizers.candidate",
     "Ceilings": "optimizers.proposers.ceilings",
+    "Credit": "optimizers.strategies.credit",
     "Driver": "optimizers.driver",
     "Evaluate": "optimizers.effects",
     "Evidence": "optimizers.evidence.evidence",
     "Example": "optimizers.evaluating.dataset",
     "Gated": "optimizers.strategies.gated",
+    "History": "optimizers.strategies.history",
     "Interval": "optimizers.evaluating.interval",
     "Journal": "optimizers.journal",
+    "Lexicographic": "optimizers.policies.objectives",
     "LocalSearch": "optimizers.search",
+    "NonDominated": "optimizers.policies.objectives",
     "NonInferior": "optimizers.policies.gate",
     "Optimizer": "optimizers.optimizer",
     "OptoPrime": "optimizers.optoprime",
     "OptoPrimePrompt": "optimizers.proposers.optoprime",
     "Outcome": "optimizers.driving.outcome",
+    "Pareto": "optimizers.strategies.pareto",
     "Patience": "optimizers.policies.stopping",
+    "Plain": "optimizers.strategies.plain",
     "Progress": "optimizers.progress",
     "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
@@ -43,13 +52,16 @@ _PUBLIC = {
     "Rejected": "optimizers.candidate",
     "Result": "optimizers.result",
     "Rollout": "optimizers.rollout",
+    "RoundRobin": "optimizers.policies.picking",
     "ScoreReached": "optimizers.policies.stopping",
     "SignTest": "optimizers.policies.gate",
     "Splits": "optimizers.driving.outcome",
     "Step": "optimizers.step",
     "Strict": "optimizers.policies.gate",
     "Trainer": "optimizers.trainer",
+    "Weighted": "optimizers.policies.objectives",
     "bootstrap": "optimizers.evaluating.interval",
+    "optimize": "optimizers.training.optimize",
 }
 """Every public name and the module it lives in."""
 
@@ -73,9 +85,16 @@ if TYPE_CHECKING:
     from optimizers.journal import Journal as Journal
     from optimizers.optimizer import Optimizer as Optimizer
     from optimizers.optoprime import OptoPrime as OptoPrime
+    from optimizers.policies.credit import ByCredit as ByCredit
     from optimizers.policies.gate import NonInferior as NonInferior
     from optimizers.policies.gate import SignTest as SignTest
     from optimizers.policies.gate import Strict as Strict
+    from optimizers.policies.objectives import By as By
+    from optimizers.policies.objectives import Lexicographic as Lexicographic
+    from optimizers.policies.objectives import NonDominated as NonDominated
+    from optimizers.policies.objectives import Weighted as Weighted
+    from optimizers.policies.picking import AllAtOnce as AllAtOnce
+    from optimizers.policies.picking import RoundRobin as RoundRobin
     from optimizers.policies.stopping import Patience as Patience
     from optimizers.policies.stopping import ScoreReached as ScoreReached
     from optimizers.progress import Progress as Progress
@@ -87,8 +106,13 @@ if TYPE_CHECKING:
     from optimizers.search import LocalSearch as LocalSearch
     from optimizers.search import RandomSearch as RandomSearch
     from optimizers.step import Step as Step
+    from optimizers.strategies.credit import Credit as Credit
     from optimizers.strategies.gated import Gated as Gated
+    from optimizers.strategies.history import History as History
+    from optimizers.strategies.pareto import Pareto as Pareto
+    from optimizers.strategies.plain import Plain as Plain
     from optimizers.trainer import Trainer as Trainer
+    from optimizers.training.optimize import optimize as optimize
 
 
 def __getattr__(name: str) -> Any:

@@ -64,3 +64,11 @@ def better(old: Sequence[Rollout], new: Sequence[Rollout]) -> bool:
     common = pairs(old, new)
     gain = fmean(b for _, b in common) - fmean(a for a, _ in common) if common else 0.0
     return gain > 0 or (gain == 0 and more < 0)
+
+
+def perfect(rollouts: Iterable[Rollout], score: float | None) -> bool:
+    """Whether every run has this score, so that nothing can be learned from them; never for None.
+
+    Equal, not at least: scores on another scale than 0-1 are not perfect for being above 1.
+    """
+    return score is not None and all(rollout.score == score for rollout in rollouts)

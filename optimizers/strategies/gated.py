@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from optimizers.candidate import Attempt, Candidate, Rejected
+from optimizers.candidate import Attempt, Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.gate import Gate, Strict
-from optimizers.policies.standing import better, standing
+from optimizers.policies.memory import remember
+from optimizers.policies.sampling import distinct, minibatches
+from optimizers.policies.standing import better, perfect
 from optimizers.rollout import Rollout
 
 
@@ -40,11 +41,11 @@ class Gated:
         for step in range(self.steps):
             batch = next(batches)
             old = yield Evaluate(best, "train", batch, evidence=True)
-            if self._nothing_to_learn(old):
+            if perfect(old, self.perfect):
                 continue
             asked = [self._request(best, old, step, n, history) for n in range(self.proposals)]
             made = yield asked
-            kids = distinct(made, best)
+            kids = distinct(made, [best.id])
             tried = yield [Evaluate(kid, "train", batch) for kid in kids]
             remember(history, made, kids, tried)
             chosen = best_of(old, kids, tried)
@@ -55,35 +56,10 @@ class Gated:
                 best, reached = chosen, scored
         return best
 
-    def _nothing_to_learn(self, rollouts: tuple[Rollout, ...]) -> bool:
-        # Equal, not at least: scores on another scale than 0-1 are not perfect for being above 1.
-        return self.perfect is not None and all(rollout.score == self.perfect for rollout in rollouts)
-
     def _request(
         self, best: Candidate, seen: tuple[Rollout, ...], step: int, n: int, history: deque[Attempt]
     ) -> Propose:
         return Propose(best, seen, step * self.proposals + n, tuple(history))
-
-
-def minibatches(size: int, batch: int, rng: random.Random) -> Iterator[tuple[int, ...]]:
-    """Indices in batches without end, every epoch a new shuffle of all.
-
-    A short batch at the end of an epoch is filled up from the next; no example is twice in a batch.
-    """
-    batch, waiting = min(batch, size), rng.sample(range(size), size)
-    while True:
-        chosen, waiting = waiting[:batch], waiting[batch:]
-        if len(chosen) < batch:
-            epoch = rng.sample(range(size), size)
-            more = [example for example in epoch if example not in chosen][: batch - len(chosen)]
-            chosen, waiting = chosen + more, [example for example in epoch if example not in more]
-        yield tuple(chosen)
-
-
-def distinct(made: list[Candidate | Rejected], best: Candidate) -> list[Candidate]:
-    """The candidates among what was made, each once, without the best."""
-    kids = (kid for kid in made if isinstance(kid, Candidate) and kid != best)
-    return list({kid.id: kid for kid in kids}.values())
 
 
 def best_of(
@@ -95,17 +71,3 @@ def best_of(
         if better(reached, rollouts):
             chosen, reached = kid, rollouts
     return chosen
-
-
-def remember(
-    history: deque[Attempt],
-    made: list[Any],
-    kids: list[Candidate],
-    tried: list[tuple[Rollout, ...]],
-) -> None:
-    """Add what was tried, and what could not be, to what later proposals are told."""
-    for kid, rollouts in zip(kids, tried, strict=True):
-        history.append(Attempt(kid.values, standing(rollouts).mean))
-    for rejected in made:
-        if isinstance(rejected, Rejected):
-            history.append(Attempt(rejected.proposal.values, problem=rejected.problem))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 from typing import Any
 
-from optimizers.candidate import Candidate, Proposal
+from optimizers.candidate import Advice, Candidate, Proposal
 from optimizers.driving.outcome import Outcome
-from optimizers.effects import Job, Propose
+from optimizers.effects import Consult, Job, Propose
 from optimizers.policies.space import Choice, Real, Whole
+from optimizers.roles import Asked, Talk
 from optimizers.rollout import Rollout
 from tracelib.feedback.feedback import Feedback
 from tracelib.llm.reply import Reply, Usage
@@ -64,8 +66,16 @@ class Writer:
     """A proposer whose prompt and reply are JSON: values in, values out."""
 
     def messages(self, request: Propose) -> list[dict[str, Any]]:
-        heard = [rollout.feedback.text for rollout in request.evidence]
-        asked = {"values": dict(request.candidate.values), "heard": heard, "nth": request.nth}
+        asked = {
+            "values": dict(request.candidate.values),
+            "heard": [rollout.feedback.text for rollout in request.evidence],
+            "nth": request.nth,
+            "kind": request.kind,
+            "names": list(request.names),
+            "others": [dict(other.values) for other in request.others],
+            "notes": list(request.notes),
+            "history": [[dict(attempt.values), attempt.score] for attempt in request.history],
+        }
         return [{"role": "user", "content": json.dumps(asked)}]
 
     def parse(self, reply: str, request: Propose) -> Proposal:
@@ -79,13 +89,55 @@ class Writer:
         return [*self.messages(request), {"role": "assistant", "content": reply}, again]
 
 
+class Adviser:
+    """A counsel whose reply is a JSON list of texts."""
+
+    def advise(self, request: Consult) -> Talk[Advice]:
+        asked = {"kind": request.kind, "nth": request.nth, "values": dict(request.candidate.values)}
+        (reply,) = yield [[{"role": "user", "content": json.dumps(asked)}]]
+        return Advice(tuple(json.loads(reply)), reply)
+
+
+class Crossing:
+    """Takes each value from whichever of two candidates changed it from their ancestor; asks nobody."""
+
+    def choose(self, request: Propose, rng: random.Random) -> Proposal:
+        second, ancestor = request.others
+        return Proposal(second.changed_from(ancestor), "taken from both")
+
+
+class Picked:
+    """Fills the named parameters with what the evidence shows and the request's number; asks nobody."""
+
+    def choose(self, request: Propose, rng: random.Random) -> Proposal:
+        seen = [rollout.example for rollout in request.evidence]
+        names = request.names or ("x",)
+        return Proposal({name: (sum(seen) + request.nth) % 97 / 97 for name in names}, "picked")
+
+
+OTHERS: dict[str, Asked] = {
+    "merge": Crossing(),
+    "demos": Picked(),
+    **dict.fromkeys(("edit", "paraphrase", "crossover", "difference", "instruct", "rule"), Writer()),
+    **dict.fromkeys(("gradient", "data", "program"), Adviser()),
+}
+"""Who answers the further kinds of requests that strategies make."""
+
+
 def improving(messages: list[dict[str, Any]]) -> Reply:
-    """A model's reply that depends on the question only: n grows, and each fourth reply is malformed."""
+    """A model's reply that depends on the question only: values get better, each fourth is malformed."""
     asked = json.loads(messages[0]["content"])
+    if "names" not in asked:
+        return Reply(json.dumps([f"{asked['kind']} {asked['nth']}", "the other"]), Usage(10, 5, 15))
     if asked["nth"] % 4 == 3 and len(messages) == 1:
         return Reply("{", Usage(10, 5, 15))
-    values = {"n": min(9, asked["values"]["n"] + 1 + asked["nth"] % 2)}
-    return Reply(json.dumps(values), Usage(10, 5, 15))
+    values = asked["values"]
+    better = {
+        "x": min(1.0, values["x"] + 0.1),
+        "n": min(9, values["n"] + 1 + asked["nth"] % 2),
+        "c": "b",
+    }
+    return Reply(json.dumps({name: better[name] for name in asked["names"] or ["n"]}), Usage(10, 5, 15))
 
 
 def told(outcome: Outcome) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from landscape import (
+    OTHERS,
     SEED,
     SPACES,
     Counted,
@@ -35,16 +36,23 @@ from optimizers.driving.events import RolloutDone
 from optimizers.effects import Evaluate, Job, Propose
 from optimizers.journal import Journal
 from optimizers.rollout import Rollout
+from optimizers.strategies.credit import Credit
 from optimizers.strategies.gated import Gated
+from optimizers.strategies.history import History
 from optimizers.strategies.local_search import LocalSearching
+from optimizers.strategies.pareto import Pareto
+from optimizers.strategies.plain import Plain
 from optimizers.strategies.random_search import RandomSearching
 from tracelib.errors import OptimizerError
-from tracelib.llm.model import as_model
 from tracelib.llm.reply import Reply, Usage
 from tracelib.testing import ScriptedModel
 
 SPLITS = Splits(train=5, validation=4, test=3)
 STRATEGIES = {
+    "plain": Plain(batch=2, steps=4, memory=2, perfect=None),
+    "history": History(proposals=2, steps=3, memory=3),
+    "pareto": Pareto(batch=2, steps=6, perfect=None),
+    "credit": Credit(batch=2, steps=6, perfect=None),
     "gated": Gated(batch=2, proposals=2, steps=5, memory=3, perfect=None),
     "random": RandomSearching(SPACES, trials=9),
     "local": LocalSearching(SPACES, trials=12),
@@ -53,7 +61,7 @@ each_strategy = pytest.mark.parametrize("name", STRATEGIES)
 
 
 def driver(evaluate=height, model=None, **choices) -> Driver:
-    asking = Asking(Writer(), model or ScriptedModel(improving))
+    asking = Asking(Writer(), model or ScriptedModel(improving), others=OTHERS)
     return Driver(evaluate, asking, **{"executor": 2, **choices})
 
 
@@ -529,14 +537,25 @@ def test_a_search_whose_seed_fails_everywhere_stops_with_the_first_error():
 
 
 @pytest.mark.parametrize("executor", [1, 8])
-def test_useless_proposals_never_make_the_result_worse_than_the_seed(executor):
-    def useless(messages):
-        asked = json.loads(messages[0]["content"])
-        return Reply(json.dumps({"n": 0, "c": "c", "x": asked["nth"] / 100}), Usage(1, 1, 2))
-
-    outcome = driver(model=as_model(useless), executor=executor).run(STRATEGIES["gated"], SEED, SPLITS)
+@pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"random", "local"}))
+def test_useless_proposals_never_make_the_result_worse_than_the_seed(name, executor):
+    outcome = driver(worsening, ScriptedModel(useless), executor=executor).run(STRATEGIES[name], SEED, SPLITS)
     assert outcome.winner == SEED
-    assert len(outcome.archive.entries) > 3
+    assert len(outcome.archive.entries) > 1
+
+
+def useless(messages):
+    asked = json.loads(messages[0]["content"])
+    if "names" not in asked:
+        return Reply(json.dumps(["do nothing", "do less"]), Usage(1, 1, 2))
+    values = {"n": 0, "c": "c", "x": 1 + len(messages[0]["content"]) + asked["nth"] / 100}
+    return Reply(json.dumps({name: values[name] for name in asked["names"] or values}), Usage(1, 1, 2))
+
+
+def worsening(job: Job) -> Rollout:
+    """Everything but the seed is worse than it, on each example."""
+    score = 0.5 if job.candidate == SEED else 0.4 - len(job.candidate.id) / 100
+    return Rollout(job.example, job.split, score + job.example / 100)
 
 
 @pytest.mark.parametrize("name", ["random", "local"])

@@ -13,11 +13,12 @@ from optimizers.driving.archive import Archive
 from optimizers.driving.asking import Asking
 from optimizers.effects import Evaluate, Propose
 from optimizers.policies.gate import NonInferior, SignTest, Strict, sign_probability
+from optimizers.policies.sampling import minibatches
 from optimizers.policies.space import Choice, Real
 from optimizers.policies.standing import better, standing
 from optimizers.policies.stopping import Patience, ScoreReached
 from optimizers.rollout import Rollout
-from optimizers.strategies.gated import Gated, minibatches
+from optimizers.strategies.gated import Gated
 from optimizers.strategies.local_search import LocalSearching
 from optimizers.strategies.random_search import RandomSearching
 from tracelib.testing import ScriptedModel
