@@ -44,6 +44,10 @@ class Statement:
             self._names = names_of([self.node], self.chunk.declaring)
         return self._names
 
+    def read(self) -> Names:
+        """Find the names now, where they will be asked for later."""
+        return self.names
+
     @property
     def canonical(self) -> str:
         if self._canonical is None:

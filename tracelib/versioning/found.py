@@ -26,11 +26,10 @@ def place_of(fn: types.FunctionType, texts: Texts) -> tuple[Place | None, str]:
     if now is None:
         return None, NO_TEXT
     doubtful = now.may_be_edited(namespace)
-    for chunk in (now, *earlier_chunks(code.co_filename)):
-        place = in_chunk(chunk, code, doubtful)
-        if place is not None:
-            return place, ""
-    return None, now.problem or EDITED
+    place = in_chunk(now, code, doubtful)
+    for chunk in earlier_chunks(code.co_filename) if place is None else ():
+        place = place or in_chunk(chunk, code, doubtful)
+    return place, "" if place is not None else now.problem or EDITED
 
 
 def code_of(fn: types.FunctionType) -> types.CodeType:
