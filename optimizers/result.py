@@ -58,11 +58,6 @@ class Result:
     updates: tuple[Update, ...] = field(default=(), compare=False, repr=False)
 
     @property
-    def value(self) -> Any:
-        """The best value where there is one parameter; else all of them by path."""
-        return next(iter(self.best.values())) if len(self.best) == 1 else dict(self.best)
-
-    @property
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """The old and the new value of each parameter that changed, by path."""
         return {

@@ -62,6 +62,11 @@ class Example:
         return self.expected is not MISSING
 
     @property
+    def answers(self) -> bool:
+        """Whether what is expected is what a good output would be."""
+        return self.expects
+
+    @property
     def digest(self) -> str:
         """16 hex digits of its content, the same in every process."""
         expected = [self.expected] if self.expects else []
@@ -69,6 +74,26 @@ class Example:
 
     def _parts(self) -> tuple[Any, ...]:
         return self.args, self.kwargs, self.expected
+
+
+class Case(Example):
+    """An example that is given to the metric itself, beside what is judged; no answer to it is known.
+
+    >>> Case("a ticket")
+    Case('a ticket')
+    """
+
+    __slots__ = ()
+
+    def __init__(self, item: Any) -> None:
+        super().__init__(item, expected=item)
+
+    def __repr__(self) -> str:
+        return f"Case({self.args[0]!r})"
+
+    @property
+    def answers(self) -> bool:
+        return False
 
 
 def as_example(item: Any, where: str = "the data") -> Example:

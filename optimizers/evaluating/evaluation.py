@@ -148,7 +148,7 @@ class ProgramEvaluator:
 
 def _told(measure: Measure, example: Example) -> Feedback:
     """The feedback; what was expected is added when the metric gave nothing but numbers."""
-    if not measure.bare or not example.expects:
+    if not measure.bare or not example.answers:
         return measure.feedback
     return measure.feedback | Feedback((Remark(f"expected {shown(example.expected, EXPECTED_LIMIT)}"),))
 
