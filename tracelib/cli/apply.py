@@ -12,7 +12,8 @@ import click
 from tracelib.cli.screen import Screen, styled
 from tracelib.cli.units import counted
 from tracelib.errors import StateError
-from tracelib.programs.writeback import Change, Rewriting, changes_of, rewrite
+from tracelib.programs.changes import Change, changes_of
+from tracelib.programs.writeback import Rewriting, rewrite
 
 STYLES = {"---": "bold", "+++": "bold", "@@ ": "cyan", "-": "red", "+": "green"}
 """How lines of a diff look, by what they begin with."""
@@ -63,12 +64,15 @@ def read(path: Path) -> list[Change]:
 
 
 def chosen(changes: Sequence[Change], only: Sequence[str]) -> list[Change]:
-    """The changes of some parameters, of all where none is named; StateError for one that has no change."""
-    known = [change.path for change in changes]
+    """The changes of some parameters, of all where none is named; StateError for one that has no change.
+
+    The others stay as they were, and are among what is given back.
+    """
+    known = [change.path for change in changes if not change.stays]
     unknown = [path for path in only if path not in known]
     if unknown:
         raise StateError(f"{unknown[0]} did not change: there are {', '.join(known) or 'no changes'}")
-    return [change for change in changes if not only or change.path in only]
+    return [change if not only or change.path in only else change.staying() for change in changes]
 
 
 def show(screen: Screen, lines: Sequence[str]) -> None:

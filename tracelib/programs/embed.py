@@ -69,8 +69,8 @@ def embed(texts: Any, model: Any, *, batch: int = TEXTS, **params: Any) -> Any:
 
     `model` is a name, a Model, or a function from a list of texts to their vectors. At most `batch` texts
     go with one request; `params` go with each, such as `dimensions=256`, or to the function, which is given
-    all texts at once. It is one call, with the tokens and the cost of all. Raises a ModelError as every question does, and InvalidReply when there are not as
-    many vectors as texts.
+    all texts at once. It is one call, with the tokens and the cost of all. Raises a ModelError as every
+    question does, and InvalidReply when there are not as many vectors as texts.
     """
     listed = _listed(texts)
     if is_function(model):

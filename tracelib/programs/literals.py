@@ -7,7 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 OPENING = re.compile(r"""([a-zA-Z]*)(\"\"\"|'''|"|')""")
@@ -20,11 +20,12 @@ Holds = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Manner:
-    """How a literal is written: its prefix, its quotes, and what the file can hold."""
+    """How a literal is written: its prefix, its quotes, what the file can hold, whether tabs stay tabs."""
 
     prefix: str
     quote: str
     holds: Holds
+    tabs: bool = False
 
     @classmethod
     def of(cls, literal: str, holds: Holds) -> Manner:
@@ -70,14 +71,15 @@ class Manner:
         return all(self._character(c) == c for c in value)
 
     def _character(self, c: str) -> str:
-        if c in ("\n", JOINER) or c.isprintable():
+        if c in ("\n", JOINER) or c.isprintable() or (c == "\t" and self.tabs):
             return c if self.holds(c) else _escape(c)
         return {"\t": "\\t", "\r": "\\r"}.get(c) or _escape(c)
 
 
 def docstring(value: str, literal: str, indent: str, holds: Holds) -> str:
     """A docstring that says `value`, laid out as the one that it replaces; ValueError where none can."""
-    wanted, manner = spoken(value), Manner.of(literal, holds)
+    # Tabs in a docstring are its margin: Python makes spaces of any others.
+    wanted, manner = spoken(value), replace(Manner.of(literal, holds), tabs=True)
     for below in (_begins_below(literal), True):
         found = manner.text(_laid_out(wanted, literal, indent, below))
         if inspect.cleandoc(ast.literal_eval(found)) == wanted:

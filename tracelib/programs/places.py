@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,8 @@ class Place:
         return any(path == name or path.endswith(f".{name}") for name in mine)
 
 
-def places_of(text: str) -> list[Place]:
+@functools.lru_cache(maxsize=8)
+def places_of(text: str) -> tuple[Place, ...]:
     """Every place in a file, in order. Raises SyntaxError, or ValueError, where it does not parse."""
     tree = parsed(text)
     met: Counter[Any] = Counter()
@@ -60,7 +62,7 @@ def places_of(text: str) -> list[Place]:
     for place in _Reading(text, _constants(tree), _names(tree)).inside(tree, "", ""):
         found.append(replace(place, nth=met[place.key]))
         met[place.key] += 1
-    return found
+    return tuple(found)
 
 
 @dataclass

@@ -10,34 +10,17 @@ import difflib
 import io
 import json
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tracelib.errors import StateError
 from tracelib.graph.constraint import encode
-from tracelib.graph.module import FORMAT
+from tracelib.programs.changes import Change, is_docstring, same, whose
 from tracelib.programs.literals import Manner, docstring, spoken
-from tracelib.programs.places import CODE, CONSTANT, DOCSTRING, PARTS, Place, places_of
+from tracelib.programs.places import CODE, CONSTANT, DOCSTRING, LAMBDA, Place, places_of
 from tracelib.programs.sources import SourceFile, sources_of
-
-RESULT = "tracelib result 1"
-"""The format of what a Trainer's result saves, whose room lies above this one."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A parameter by its path, and what it is to become: JSON values, as results and states hold them.
-
-    A state does not say what was before: then `dated` is false. `program` is whose parameter it is.
-    """
-
-    path: str
-    new: Any
-    old: Any = None
-    dated: bool = True
-    program: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,22 +76,6 @@ class Rewriting:
         return known, qualname.replace(".<locals>", "")
 
 
-def changes_of(content: Any) -> list[Change]:
-    """What a result or a state says that parameters are to become; StateError where it is neither."""
-    told = content.get("training", content) if isinstance(content, Mapping) else {}
-    if told.get("format") == RESULT:
-        seed, best, programs = told["seed"], told["best"], told.get("programs", {})
-        changed = {path for path in best if not _same(best[path], seed[path])}
-        # New code of a program brings a docstring of its own, which is not the one that was learned.
-        paths = [
-            path for path in best if path in changed or (_is_docstring(path) and _whose(path) in changed)
-        ]
-        return [Change(path, best[path], seed[path], True, programs.get(path)) for path in paths]
-    if told.get("format") == FORMAT:
-        return [Change(path, value, dated=False) for path, value in told["parameters"].items()]
-    raise StateError("it is neither the result of a training nor a state of a program's parameters")
-
-
 def rewrite(changes: Sequence[Change], wheres: Sequence[str] = ()) -> Rewriting:
     """Find the place of each change, and change the text there; nothing is written to a file yet.
 
@@ -116,12 +83,13 @@ def rewrite(changes: Sequence[Change], wheres: Sequence[str] = ()) -> Rewriting:
     Raises StateError where a file is not there, or no text of Python.
     """
     made = Rewriting()
-    named = list(wheres) or list(dict.fromkeys(c.program for c in changes if c.program))
-    if changes and not named:
+    moving = [change for change in changes if not change.stays]
+    named = list(wheres) or list(dict.fromkeys(c.program for c in moving if c.program))
+    if moving and not named:
         raise StateError("it does not say whose parameters these are: name the source file, or app:Agent")
-    for change in sorted(
-        changes, key=lambda change: _is_docstring(change.path)
-    ):  # code is changed before the docstring in it
+    _hold(made, changes, [made.opened(where) for where in named])
+    # Code is changed before the docstring in it.
+    for change in sorted(moving, key=lambda change: is_docstring(change.path)):
         own = [change.program] if change.program and not wheres else named
         try:
             _apply(made, change, [made.opened(where) for where in own])
@@ -130,30 +98,50 @@ def rewrite(changes: Sequence[Change], wheres: Sequence[str] = ()) -> Rewriting:
     return made
 
 
-def _is_docstring(path: str) -> bool:
-    return path.rpartition(".")[2] in PARTS.values()
+Looked = list[tuple[Path, str]]
+"""Files, and the qualname in each that is meant, if any."""
 
 
-def _whose(path: str) -> str:
-    """The path of the function whose docstring it is."""
-    return path.rpartition(".")[0]
+def _hold(made: Rewriting, changes: Sequence[Change], looked: Looked) -> None:
+    """Take the places of the parameters that stay, as far as they can be told."""
+    paths = {change.path for change in changes}
+    for change in changes:
+        found = _found(made, change, looked) if change.stays else []
+        begins = [spot for spot in found if _begins(spot.place, change, paths)]
+        if len(begins) == 1:
+            made.taken.setdefault(begins[0].key, change.path)
 
 
-def _apply(made: Rewriting, change: Change, looked: list[tuple[Path, str]]) -> None:
+def _begins(place: Place, change: Change, paths: Set[str]) -> bool:
+    """Whether a parameter that stays begins there, and none of the other paths."""
+    fits = not place.path or place.fits(change.path)
+    is_others = place.path != change.path and place.path in paths
+    return fits and not is_others and (not change.dated or _holds(place, change.old))
+
+
+def _apply(made: Rewriting, change: Change, looked: Looked) -> None:
     """Make one change; ValueError says why not."""
-    spots = [
-        spot for path, qualname in dict(looked).items() for spot in _spots(made.after[path], qualname, change)
-    ]
+    spots = _found(made, change, looked)
     if not spots:
         raise ValueError(f"it does not stand in {', '.join(str(path) for path in dict(looked))}")
-    spot = _chosen(change, spots, made.taken)
-    if spot is not None:
+    spot = _chosen(change, spots, made)
+    if spot is None:
+        return
+    made.taken[spot.key] = change.path
+    if not _holds(spot.place, change.new):
         made.after[spot.file.path] = _edited(spot, change.new)
-        made.taken[spot.key] = change.path
         made.written.append(change.path)
 
 
-def _spots(file: SourceFile, qualname: str, change: Change) -> list[Spot]:
+def _found(made: Rewriting, change: Change, looked: Looked) -> list[Spot]:
+    return [
+        spot
+        for path, qualname in dict(looked).items()
+        for spot in _spots(made.after[path], qualname, change, made.taken)
+    ]
+
+
+def _spots(file: SourceFile, qualname: str, change: Change, taken: Mapping[Any, str]) -> list[Spot]:
     """Where a parameter may stand in a file: by its path, else by its value alone."""
     try:
         places = places_of(file.text)
@@ -161,8 +149,10 @@ def _spots(file: SourceFile, qualname: str, change: Change) -> list[Spot]:
         raise StateError(f"{file.path} does not parse: {error}") from error
     fitting = [place for place in places if place.fits(change.path)]
     owned = [place for place in fitting if _is_in(place, qualname, change.path)]
-    by_value = [] if fitting or not change.dated else [p for p in places if _holds(p, change.old)]
-    return [Spot(file, place) for place in owned or fitting or by_value]
+    if fitting or not change.dated:
+        return [Spot(file, place) for place in owned or fitting]
+    by_value = [Spot(file, place) for place in places if _holds(place, change.old)]
+    return [spot for spot in by_value if not (spot.place.path and spot.key in taken)]
 
 
 def _is_in(place: Place, qualname: str, path: str) -> bool:
@@ -171,33 +161,37 @@ def _is_in(place: Place, qualname: str, path: str) -> bool:
     return bool(qualname) and f"{whole}.".startswith(f"{qualname}.") and path in (place.path, place.given)
 
 
-def _chosen(change: Change, spots: list[Spot], taken: Mapping[Any, str]) -> Spot | None:
-    """The one place that is meant; None where it says already what it should."""
-    wanted = [s for s in spots if not change.dated or _holds(s.place, change.old) or _is_ours(s, taken)]
+def _chosen(change: Change, spots: list[Spot], made: Rewriting) -> Spot | None:
+    """The one place that is meant; None where none is known, and all is as it should be."""
+    wanted = [s for s in spots if not change.dated or _holds(s.place, change.old) or _is_ours(s, made)]
     if len(wanted) > 1:
-        raise ValueError(f"it may stand at {' or '.join(map(str, wanted))}: which is meant cannot be told")
-    if wanted and wanted[0].key not in taken:
-        if _holds(wanted[0].place, change.new):
+        if all(_holds(spot.place, change.new) for spot in wanted):
             return None
-        if wanted[0].place.problem:
+        raise ValueError(f"it may stand at {' or '.join(map(str, wanted))}: which is meant cannot be told")
+    if wanted and wanted[0].key not in made.taken:
+        if wanted[0].place.problem and not _holds(wanted[0].place, change.new):
             raise ValueError(f"{wanted[0]}: {wanted[0].place.problem}")
         return wanted[0]
     if any(_holds(spot.place, change.new) for spot in spots):
         return None
-    spot = spots[0]
+    raise ValueError(_refusal(change, spots[0], made.taken))
+
+
+def _refusal(change: Change, spot: Spot, taken: Mapping[Any, str]) -> str:
+    """Why a change cannot be made at the place where it may stand."""
     if spot.key in taken:
-        raise ValueError(f"{spot} is where {taken[spot.key]} begins too, and they differ now")
+        return f"{spot} is where {taken[spot.key]} begins too, and they differ now"
     if not spot.place.known:
-        raise ValueError(f"{spot}: {spot.place.problem}")
-    raise ValueError(
-        f"the file changed since: {spot} says {_short(spot.place.value)}, and it was {_short(change.old)}"
-    )
+        return f"{spot}: {spot.place.problem}"
+    was = _short(change.old)
+    return f"the file changed since: {spot} says {_short(spot.place.value)}, and it was {was}"
 
 
-def _is_ours(spot: Spot, taken: Mapping[Any, str]) -> bool:
+def _is_ours(spot: Spot, made: Rewriting) -> bool:
     """Whether it is the docstring of code that was just written."""
     file, kind, owner, path, nth = spot.key
-    return kind == DOCSTRING and (file, CODE, owner, _whose(path), nth) in taken
+    code = made.taken.get((file, CODE, owner, whose(path), nth))
+    return kind == DOCSTRING and code in made.written
 
 
 def _edited(spot: Spot, new: Any) -> SourceFile:
@@ -224,8 +218,11 @@ def _text(spot: Spot, now: str, new: Any) -> str:
         indent = before if before.isspace() else _margin(before) + "    "
         return docstring(new, now, indent, file.holds)
     if place.kind == CONSTANT:
+        if _like(encode(place.value), place.value) != place.value:
+            raise ValueError(f"{spot}: JSON cannot say {_short(place.value)} as it is: change that yourself")
         manner, value = Manner.of(now, file.holds), _like(new, place.value)
         return manner.text(value) if isinstance(value, str) else manner.value(value)
+    new = _lines(new)
     if not file.holds(new):
         raise ValueError(f"{file.path} is in {file.encoding}, which has not all characters of the new code")
     return "\n".join(_set_in(new, _margin(now))) if place.kind == CODE else str(new)
@@ -239,7 +236,7 @@ def _is_written(place: Place, other: Place, new: Any) -> bool:
     return _holds(other, new)
 
 
-def _places(file: SourceFile) -> list[Place]:
+def _places(file: SourceFile) -> tuple[Place, ...]:
     try:
         return places_of(file.text)
     except SyntaxError as error:
@@ -261,6 +258,11 @@ def _set_in(code: str, margin: str) -> Iterator[str]:
         yield line if number in inside or not line.strip() else margin + line
 
 
+def _lines(code: str) -> str:
+    """Code with the line ends that Python reads it with."""
+    return code.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _margin(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
@@ -268,11 +270,18 @@ def _margin(line: str) -> str:
 def _holds(place: Place, value: Any) -> bool:
     if place.kind == DOCSTRING and isinstance(value, str):
         return spoken(place.value) == spoken(value)
-    return place.known and _same(encode(place.value), value)
+    if place.kind in (CODE, LAMBDA):
+        return isinstance(value, str) and place.value == _lines(value)
+    try:
+        return place.known and same(_ordered(encode(place.value), place), _ordered(value, place))
+    except StateError:  # of bytes or numbers that JSON has none of
+        return False
 
 
-def _same(one: Any, other: Any) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+def _ordered(value: Any, place: Place) -> Any:
+    """The elements of a set have no order, those of a list have."""
+    found = isinstance(place.value, set) and isinstance(value, list)
+    return sorted(value, key=json.dumps) if found else value
 
 
 def _like(value: Any, was: Any) -> Any:
