@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import openai
 import pytest
@@ -105,6 +107,28 @@ class TestRegistered:
         with pytest.raises(NoModelError, match=r"register openai\.OpenAI"):
             register_model(name, source)
         assert isinstance(as_model("m"), OpenAIModel)
+
+    def test_a_name_registered_again_stands_for_the_new_and_keeps_nothing_of_the_old(self):
+        def old(messages, **params):
+            return "old"
+
+        known = weakref.ref(old)
+        register_model("m", old)
+        del old
+        register_model("m", says("new"))
+        gc.collect()
+        assert known() is None
+        assert as_model("m").ask("x").text == "new"
+
+    @pytest.mark.parametrize("given", [{"limits": Limits(2)}, {"prices": {}}, {"retry": RetryPolicy()}])
+    def test_what_a_model_is_made_with_is_not_said_with_its_name(self, given):
+        (name,) = given
+        with pytest.raises(NoModelError, match=f"is made already: say {name}= where it is"):
+            register_model("m", OpenAIModel("big"), **given)
+
+    def test_limits_of_a_function_are_refused(self):
+        with pytest.raises(NoModelError, match="limits are kept for clients and models"):
+            register_model("m", says("x"), limits=Limits(2))
 
     @pytest.mark.parametrize("name", ["", "  ", 3])
     def test_a_model_needs_a_name(self, name):
@@ -240,6 +264,12 @@ class TestProfiles:
             assert model.ask("one two").cost == pytest.approx(4e-6)
             assert model.limits == Limits(concurrency=3)
 
+    def test_retries_are_understood(self, server, project):
+        project(f'm = {{base_url = "{server.base_url}", retry = {{attempts = 2, base = 0}}}}\n')
+        server.otherwise = Fails(503)
+        with as_model("m") as model, pytest.raises(ModelError, match="after 2 attempts"):
+            model.ask("x")
+
     def test_an_exact_name_wins_over_patterns_and_of_these_the_last(self, project):
         project('fast = "exact"\n"*" = "any"\n"f*" = "last"\n')
         assert [as_model(name).name for name in ("fast", "far", "x")] == ["exact", "last", "any"]
@@ -283,6 +313,14 @@ class TestProfiles:
             ('m = {api_key_env = "NO_SUCH_KEY"}', "NO_SUCH_KEY, which is not set"),
             ("m = 3", "is 3: write a name, or a table"),
             ("m = {limits = {speed = 3}}", "has limits"),
+            ("m = {limits = {concurrency = 0}}", "has limits .*at least 1"),
+            ('m = {limits = {concurrency = "8"}}', "has limits .*at least 1"),
+            ("m = {retry = 3}", "has retry 3"),
+            ("m = {price = 3}", "has price 3.*dollars per million"),
+            ("m = {model = 3}", "has model = 3, which is no text"),
+            ("m = {base_url = 3}", "has base_url = 3, which is no text"),
+            ('m = {timeout = "30"}', "has timeout = '30', which is no number"),
+            ('m = {name = "qwen3"}', "has a name: say what the endpoint calls it by model"),
         ],
     )
     def test_a_profile_that_cannot_be_is_refused_by_file_and_name(self, models, words, project):
@@ -299,6 +337,40 @@ class TestProfiles:
         os.rmdir(tmp_path / "gone")
         assert named_model("m").name == "m"
         monkeypatch.chdir(tmp_path)
+
+
+class TestOneModelOfAName:
+    def test_keeps_its_connection_from_one_asking_by_name_to_the_next(self, server, no_settings):
+        no_settings.setenv("OPENAI_BASE_URL", server.base_url)
+        for _ in range(3):
+            trace.embed("a text", model="small-vectors")
+        assert as_model("small-vectors") is as_model("small-vectors")
+        assert (len(server.requests), server.stats.connections) == (3, 1)
+        as_model("small-vectors").close()
+
+    def test_is_another_where_environment_keys_or_profile_say_other(self, server, project, no_settings):
+        no_settings.setenv("OPENAI_BASE_URL", server.base_url)
+        found = [as_model("m")]
+
+        def asked():
+            found.append(as_model("m"))
+            found[-1].ask("x")
+            assert found[-1] is not found[-2]
+            headers = {name.lower(): value for name, value in server.requests[-1].headers.items()}
+            return headers["authorization"], server.requests[-1].body["model"]
+
+        found[0].ask("x")
+        no_settings.setenv("OPENAI_API_KEY", "sk-one")
+        assert asked() == ("Bearer sk-one", "m")
+        no_settings.delenv("OPENAI_API_KEY")
+        keep_key(server.base_url[7:-3], "sk-kept")
+        assert asked() == ("Bearer sk-kept", "m")
+        project('m = "large"\n')
+        assert asked() == ("Bearer sk-kept", "large")
+        no_settings.delenv("OPENAI_BASE_URL")
+        assert as_model("m") is not found[-1]
+        for model in found:
+            model.close()
 
 
 class TestTheKeyOfAProfile:

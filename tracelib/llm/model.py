@@ -50,6 +50,7 @@ __all__ = [
 LATE = {
     "openai": "tracelib.llm.openai:OpenAIModel",
     "client": "tracelib.llm.lent:ClientModel",
+    "retry": "tracelib.llm.retry:RetryPolicy",
     "named": "tracelib.llm.registry:named_model",
     "tell_question": "tracelib.programs.asking:tell_question",
     "tell_reply": "tracelib.programs.asking:tell_reply",

@@ -77,6 +77,15 @@ class OpenAIModel(Model):
             return "openai"  # whose it would be with a key: a kept reply needs none
         return "openai" if endpoint.is_openai else endpoint.host
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the environment and the kept keys still say what they said at the first question."""
+        reached = self._clients
+        try:
+            return reached is None or reached.endpoint == Endpoint.found(*self._given)
+        except ModelError:  # they say nothing any more, which the next question tells
+            return False
+
     def __repr__(self) -> str:
         given = self._given[0] or (self._clients.endpoint.base_url if self._clients else "")
         return f"OpenAIModel({self.name!r}{given and f', at {host_of(given)}'})"

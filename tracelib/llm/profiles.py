@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from tracelib.errors import NoModelError
+from tracelib.errors import ModelError, NoModelError
+from tracelib.late import resolver
+from tracelib.llm.cost import as_price
 from tracelib.llm.keys import NO_KEY, as_host, kept_key
 from tracelib.llm.limits import Limits
+from tracelib.llm.model import LATE
+
+T = TypeVar("T")
+
+_late = resolver(LATE)
+
+REFUSED = {
+    "api_key": "has an api_key, which belongs into no file of a project: say api_key_env = "
+    '"NAME_OF_A_VARIABLE", or keep it by `tracelib keys set`',
+    "name": "has a name: say what the endpoint calls it by model = ...",
+}
+"""What a profile may not say, and what to do about it."""
+
+KINDS: dict[str, Any] = {"model": str, "base_url": str, "api_key_env": str, "timeout": int | float}
+WORDS = {str: "text", int | float: "number"}
 
 
 @dataclass(frozen=True)
@@ -30,19 +47,26 @@ class Profile:
 
         Raises NoModelError for a key in the file, and for a variable that should hold one and does not.
         """
+        self._check()
         told = {**self.told, "name": self.told.get("model", self.name)}
         told.pop("model", None)
-        if "api_key" in told:
-            raise self._wrong(
-                "has an api_key, which belongs into no file of a project: say api_key_env = "
-                '"NAME_OF_A_VARIABLE", or keep it by `tracelib keys set`'
-            )
         if "price" in told:
-            told["prices"] = {told["name"]: told.pop("price")}
+            told["prices"] = {told["name"]: self._made("price", partial(as_price, told["name"]))}
+            del told["price"]
         if "limits" in told:
-            told["limits"] = self._limits(told["limits"])
+            told["limits"] = self._made("limits", lambda limits: Limits(**limits))
+        if "retry" in told:
+            told["retry"] = self._made("retry", lambda policy: _late("retry")(**policy))
         variable = told.pop("api_key_env", None)
         return {**told, "api_key": self._key(variable, told.get("base_url"))}
+
+    def _check(self) -> None:
+        for name, words in REFUSED.items():
+            if name in self.told:
+                raise self._wrong(words)
+        for name, kinds in KINDS.items():
+            if name in self.told and not isinstance(self.told[name], kinds):
+                raise self._wrong(f"has {name} = {self.told[name]!r}, which is no {WORDS[kinds]}")
 
     def _key(self, variable: str | None, base_url: str | None) -> str | None:
         """The key for the profile's server; OPENAI_API_KEY goes only where the environment would send it."""
@@ -51,15 +75,17 @@ class Profile:
             if not key:
                 raise self._wrong(f"takes its key from {variable}, which is not set")
             return key
-        if base_url is None or _is_of_the_environment(as_host(base_url)):
+        if not base_url or _is_of_the_environment(as_host(base_url)):
             return None
         return kept_key(as_host(base_url)) or NO_KEY
 
-    def _limits(self, told: Any) -> Limits:
+    def _made(self, name: str, make: Callable[[Any], T]) -> T:
+        """What a table of the profile stands for."""
+        told = self.told[name]
         try:
-            return Limits(**told)
-        except TypeError as error:
-            raise self._wrong(f"has limits {told!r}: {error}") from error
+            return make(told)
+        except (TypeError, ModelError) as error:
+            raise self._wrong(f"has {name} {told!r}: {error}") from error
 
     def _wrong(self, words: str) -> NoModelError:
         return NoModelError(f"the model {self.name!r} in {self.where} {words}")

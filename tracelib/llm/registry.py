@@ -11,10 +11,14 @@ from typing import Any
 
 from tracelib.errors import NoModelError
 from tracelib.late import resolver
+from tracelib.llm.limits import Limits
 from tracelib.llm.model import LATE, CallableModel, Model
 from tracelib.llm.profiles import profile_of
 
 _late = resolver(LATE)
+
+MADE_WITH = {"api_key", "base_url", "limits", "prices", "retry"}
+"""What a model is made with, and no parameter of a question."""
 
 MARKS = "*?["
 """What makes a name a pattern."""
@@ -42,6 +46,10 @@ class Registration:
 
 _making = threading.RLock()
 _registered: tuple[Registration, ...] = ()
+_lately: dict[str, tuple[dict[str, Any], Any]] = {}
+"""The models that names meant lately, and of what they were made."""
+LATELY = 32
+"""How many of them are kept: an SDK's client takes a tenth of a second to make."""
 
 
 def register_model(name_or_pattern: str, source: Any, **defaults: Any) -> None:
@@ -63,24 +71,40 @@ def register_model(name_or_pattern: str, source: Any, **defaults: Any) -> None:
     pattern = name_or_pattern.strip()
     with _making:
         if source is None:
-            _registered = tuple(one for one in _registered if one.pattern != pattern)
+            _registered = _but(pattern)
             return
         found = Registration(pattern, source, defaults)
         if not any(mark in pattern for mark in MARKS):
             found.model(pattern)
         elif not (isinstance(source, Model) or is_client(source) or is_function(source)):
             raise _no_source(source)
-        _registered = (*_registered, found)
+        _registered = (*_but(pattern), found)
+
+
+def _but(pattern: str) -> tuple[Registration, ...]:
+    return tuple(one for one in _registered if one.pattern != pattern)
 
 
 def named_model(name: str) -> Model:
-    """The model that a name means: the latest registration that fits, a profile, or OpenAI's own."""
+    """The model that a name means: the latest registration that fits, a profile, or OpenAI's own.
+
+    A model of a profile or of OpenAI is the same one, with its connections, as long as the profile and the
+    environment say the same.
+    """
     for known in reversed(_registered):
         if known.fits(name):
             return known.model(name)
     profile = profile_of(name)
-    model: Model = _late("openai")(**profile.settings() if profile else {"name": name})
-    return model
+    settings = profile.settings() if profile else {"name": name}
+    with _making:
+        told, model = _lately.pop(name, (None, None))
+        if model is None or told != settings or not model.is_current:
+            model = _late("openai")(**settings)
+        _lately[name] = settings, model
+        if len(_lately) > LATELY:
+            del _lately[next(iter(_lately))]
+    found: Model = model
+    return found
 
 
 def made_of(source: Any, name: str, defaults: Mapping[str, Any]) -> Model:
@@ -88,6 +112,8 @@ def made_of(source: Any, name: str, defaults: Mapping[str, Any]) -> Model:
     told = dict(defaults)
     if isinstance(source, Model):
         return source if not told else _varied(source, told)
+    if isinstance(told.get("limits"), Limits) and not is_client(source):
+        raise NoModelError(f"limits are kept for clients and models of an endpoint, not for {source!r}")
     called = told.pop("model", name)
     if is_client(source):
         made: Model = _late("client")(called, source, **told)
@@ -109,6 +135,9 @@ def is_function(source: Any) -> bool:
 
 def _varied(model: Model, defaults: dict[str, Any]) -> Model:
     """A copy of a model with other defaults."""
+    made_with = sorted(MADE_WITH & defaults.keys())
+    if made_with:
+        raise NoModelError(f"{model!r} is made already: say {made_with[0]}= where it is, not with its name")
     made = copy.copy(model)
     made.name = defaults.pop("model", made.name)
     made.defaults = {**made.defaults, **defaults}
