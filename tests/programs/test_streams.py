@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,51 @@ def test_a_stream_that_is_closed_is_recorded_with_what_had_come(
     (call,) = store.calls(values=True)
     assert (call.output, call.status, call.model) == (first, "returned", "small")
     assert store.call(call.id).first_token is not None
+
+
+@pytest.mark.parametrize("cyclic", [False, True])
+def test_a_loop_that_is_left_is_recorded_with_what_had_come(
+    server: LoopbackServer, model: OpenAIModel, tmp_path: Path, cyclic: bool
+) -> None:
+    server.then(Says(LONG))
+    with trace.SQLiteStore(tmp_path) as store:
+        stream = greeter(model).stream("Ann")
+        for piece in stream:
+            first = piece
+            break
+        if cyclic:
+            stream.itself = stream
+        del stream
+        gc.collect()
+        (call,) = store.calls(values=True)
+    assert (call.output, call.status, call.model) == (first, "returned", "small")
+
+
+async def test_an_async_loop_that_is_left_is_recorded_with_what_had_come(tmp_path: Path) -> None:
+    with trace.SQLiteStore(tmp_path) as store:
+        async for piece in greeter(ScriptedModel(["One two."])).stream("Ann"):
+            first = piece
+            break
+        (call,) = store.calls(values=True)
+    assert (call.output, call.status) == (first, "returned")
+
+
+async def test_a_stream_that_is_read_by_async_for_is_not_closed_by_a_plain_with() -> None:
+    with pytest.raises(GraphError, match="the stream of greet is read by `async for`: await aclose"):
+        with greeter(ScriptedModel(["One two."])).stream("Ann") as stream:
+            await anext(stream)
+    await stream.aclose()
+    assert stream.result == "One two."
+
+
+def test_a_stream_that_failed_or_never_began_has_no_result() -> None:
+    failed, unread = greeter(ScriptedModel([ValueError("no")])).stream("Ann"), greeter(None).stream("Ann")
+    with pytest.raises(ValueError, match="no"):
+        list(failed)
+    unread.close()
+    for stream in (failed, unread):
+        with pytest.raises(GraphError, match="the stream has no result"):
+            _ = stream.result
 
 
 def test_a_stream_that_breaks_is_a_failed_call(

@@ -74,8 +74,8 @@ class _Record:
 class ProgramStream:
     """Pieces of a reply's text, by `for` or by `async for`, and its `result` at the end.
 
-    `with` and `async with` close it early: the call is then recorded with what had come. It can be read
-    once.
+    `with` and `async with` close it early, and so does dropping it, as a loop does that is left by `break`:
+    the call is then recorded with what had come. It can be read once.
     """
 
     def __init__(self, program: Program, make: Callable[[], Any], record: _Record | None) -> None:
@@ -94,9 +94,11 @@ class ProgramStream:
 
     @property
     def result(self) -> Any:
-        """What a call of the program gives; GraphError while pieces are still to come."""
+        """What a call of the program gives; GraphError while pieces are to come, and where it failed."""
         if not self._ended:
             raise GraphError("the stream has not ended: read it to its end before asking for the result")
+        if self._result is None:
+            raise GraphError("the stream has no result: it failed, or was closed before anything was asked")
         return self._result
 
     def __iter__(self) -> Iterator[str]:
@@ -114,11 +116,18 @@ class ProgramStream:
 
     def close(self) -> None:
         """Stop reading: what had come is the call's result."""
-        if self._begun and not self._ended:
+        if self._running:
+            if not hasattr(self._pieces, "close"):
+                raise GraphError(f"the stream of {self._program.name} is read by `async for`: await aclose()")
             with self._step():
                 self._pieces.close()
-                self._end(Reply(self.text, finish_reason=CLOSED))
+                self._break_off()
         self._ended = True
+
+    def __del__(self) -> None:
+        if self._running:
+            with self._step():
+                self._break_off()
 
     def __enter__(self) -> ProgramStream:
         return self
@@ -142,10 +151,10 @@ class ProgramStream:
 
     async def aclose(self) -> None:
         """`close`, to be awaited."""
-        if self._begun and not self._ended:
+        if self._running:
             with self._step():
                 await self._pieces.aclose()
-                self._end(Reply(self.text, finish_reason=CLOSED))
+                self._break_off()
         self._ended = True
 
     async def __aenter__(self) -> ProgramStream:
@@ -157,6 +166,10 @@ class ProgramStream:
     @property
     def _begun(self) -> bool:
         return self._pieces is not None
+
+    @property
+    def _running(self) -> bool:
+        return self._begun and not self._ended
 
     def _prompt(self) -> Any:
         prompt = self._make()
@@ -198,6 +211,9 @@ class ProgramStream:
             self._end(self._pieces.reply)
         elif not self._heard:
             annotate(first_token_ns=int((clock() - self._asked_at) * 1e9))
+
+    def _break_off(self) -> None:
+        self._end(Reply(self.text, finish_reason=CLOSED))
 
     def _end(self, reply: Reply) -> None:
         value = self._question.result(reply)
