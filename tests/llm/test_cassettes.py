@@ -386,6 +386,16 @@ def test_a_cassette_that_cannot_be_written_is_an_error_before_anything_is_asked(
         pass
 
 
+def test_a_second_block_of_a_recorder_loses_nothing_of_the_first(tape):
+    recorder, model = trace.record(tape), ScriptedModel(lambda messages: "x", "small")
+    with recorder:
+        model.ask("first")
+        with pytest.raises(CassetteError, match="is being recorded"), recorder:
+            pass
+        model.ask("second")
+    assert [line["question"]["messages"][0]["content"] for line in lines(tape)] == ["first", "second"]
+
+
 def test_a_thread_that_outlives_its_block_is_heard_by_nobody(tape):
     ready, go = threading.Event(), threading.Event()
     model = ScriptedModel(lambda messages: "late", "small")

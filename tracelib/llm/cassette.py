@@ -42,6 +42,8 @@ class Recorder:
         self._file: TextIO | None = None
 
     def __enter__(self) -> Recorder:
+        if self._file is not None:
+            raise CassetteError(f"{self.path} is being recorded: a second block would lose what is in it")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8", newline="\n")
