@@ -1,8 +1,8 @@
 """How much a parameter has to do with the runs that went wrong, read from the recorded graphs.
 
-The share of failing runs that a parameter reaches, set against the runs that went well, is Ochiai's
-measure of spectrum-based fault localization (Abreu et al. 2006, PRDC). It is weighted by what the feedback
-says, and by whether past edits of the parameter helped.
+The share of failing runs that a parameter reaches, set against the runs that went well, is D*, a measure
+of fault localization (Wong et al. 2014, "The DStar method for effective software fault localization"). It is
+weighted by what the feedback says, and by whether past edits of the parameter helped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import sqrt
 
 from optimizers.candidate import Candidate
 from optimizers.evidence.evidence import Evidence, Line
@@ -40,28 +39,41 @@ class ByCredit:
 
 @dataclass
 class CreditPicker:
-    """The edits of one run by parameter: how many there were, how many helped."""
+    """What one run has shown so far: the runs of each candidate, and the edits by parameter."""
 
     perfect: float | None = 1.0
+    seen: dict[str, dict[int, Rollout]] = field(default_factory=dict)
     edits: Counter[str] = field(default_factory=Counter)
-    helped: Counter[str] = field(default_factory=Counter)
+    vain: Counter[str] = field(default_factory=Counter)
+    helped: set[str] = field(default_factory=set)
 
     def pick(self, parent: Candidate, seen: Sequence[Rollout], rng: random.Random) -> tuple[str, ...]:
-        credit = credits_of(tuple(parent.values), seen, self.perfect)
+        known = self._record(parent, seen)
+        credit = credits_of(tuple(parent.values), tuple(known.values()), self.perfect)
         return (max(credit, key=lambda name: (credit[name] * self.promise(name), -self.edits[name])),)
 
-    def learn(self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None) -> None:
+    def learn(
+        self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None, new: Sequence[Rollout] = ()
+    ) -> None:
         self.edits.update(names)
+        self.vain.update(names)
         if kid is not None:
+            self._record(kid, new)
             self.helped.update(names)
+            for name in names:
+                self.vain[name] = 0
 
     def promise(self, name: str) -> float:
-        """What past edits promise of the next one: between 0 and 1, a quarter before the first.
+        """What past edits promise of the next one: halved by each in vain, doubled once one has helped.
 
-        The square of the mean of a Beta(1, 1) prior; squared, so that a few edits in vain outweigh
-        feedback that points at the wrong parameter.
+        As Bayes would have it, when every other edit of the parameter at fault helps.
         """
-        return ((self.helped[name] + 1) / (self.edits[name] + 2)) ** 2
+        return (2.0 if name in self.helped else 1.0) * 0.5 ** self.vain[name]
+
+    def _record(self, candidate: Candidate, rollouts: Sequence[Rollout]) -> dict[int, Rollout]:
+        known = self.seen.setdefault(candidate.id, {})
+        known.update({rollout.example: rollout for rollout in rollouts})
+        return known
 
 
 def credits_of(
@@ -73,7 +85,7 @@ def credits_of(
     """
     wrong = shortfalls(seen, perfect)
     found = {
-        name: _ochiai(name, seen, wrong) * (1 + POINTING * _pointing(name, seen, wrong)) for name in names
+        name: _suspicion(name, seen, wrong) * (1 + POINTING * _pointing(name, seen, wrong)) for name in names
     }
     return found if any(found.values()) else dict.fromkeys(names, 1.0)
 
@@ -97,7 +109,7 @@ def points_at(name: str, evidence: Evidence) -> float:
     """How much a run's feedback or error points at a parameter, 0 to 1.
 
     1 for feedback of its own, for its name or that of an operator that takes it in the words, and for
-    an error in such an operator's line; an error further down the line counts half per step.
+    an error in such an operator's line; an error further down the line counts a quarter per step.
     """
     own = any(one.name == name and one.heard for one in evidence.variables)
     # Python's own operators have names that any sentence may hold: add, format, join.
@@ -106,13 +118,18 @@ def points_at(name: str, evidence: Evidence) -> float:
     if own or any(_said(word, evidence.feedback.text) for word in words):
         return 1.0
     steps = _steps_to_error(name, evidence)
-    return 0.0 if steps is None else 0.5 ** (steps - 1)
+    return 0.0 if steps is None else 0.25 ** (steps - 1)
 
 
-def _ochiai(name: str, seen: Sequence[Rollout], wrong: Sequence[float]) -> float:
-    in_wrong = sum(w for one, w in zip(seen, wrong, strict=True) if reaches(name, one.evidence))
-    in_right = sum(w == 0 and reaches(name, one.evidence) for one, w in zip(seen, wrong, strict=True))
-    return in_wrong / sqrt(sum(wrong) * (in_wrong + in_right)) if in_wrong else 0.0
+def _suspicion(name: str, seen: Sequence[Rollout], wrong: Sequence[float]) -> float:
+    """D* with its usual exponent of 2: what it reaches of what went wrong, against all it does not explain.
+
+    One is added below, so that a single run proves nothing yet.
+    """
+    reached = [reaches(name, one.evidence) for one in seen]
+    in_wrong = sum(weight for weight, here in zip(wrong, reached, strict=True) if here)
+    in_right = sum(weight == 0 and here for weight, here in zip(wrong, reached, strict=True))
+    return in_wrong**2 / (sum(wrong) - in_wrong + in_right + 1)
 
 
 def _pointing(name: str, seen: Sequence[Rollout], wrong: Sequence[float]) -> float:

@@ -16,8 +16,10 @@ class Picker(Protocol):
 
     def pick(self, parent: Candidate, seen: Sequence[Rollout], rng: random.Random) -> tuple[str, ...]: ...
 
-    def learn(self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None) -> None:
-        """`kid` is the candidate that was accepted, None when none was."""
+    def learn(
+        self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None, new: Sequence[Rollout] = ()
+    ) -> None:
+        """`kid` is the candidate that was accepted, with its runs; None when none was."""
 
 
 class Picking(Protocol):
@@ -46,7 +48,9 @@ class _Whole:
     def pick(self, parent: Candidate, seen: Sequence[Rollout], rng: random.Random) -> tuple[str, ...]:
         return tuple(parent.values)
 
-    def learn(self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None) -> None:
+    def learn(
+        self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None, new: Sequence[Rollout] = ()
+    ) -> None:
         pass
 
 
@@ -62,5 +66,7 @@ class _Turns:
         names = tuple(parent.values)
         return (names[turn % len(names)],)
 
-    def learn(self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None) -> None:
+    def learn(
+        self, parent: Candidate, names: tuple[str, ...], kid: Candidate | None, new: Sequence[Rollout] = ()
+    ) -> None:
         pass

@@ -71,9 +71,9 @@ class Pareto:
                 if not isinstance(kid, Candidate) or kid in pool:
                     picker.learn(parent, names, None)
                     continue
-                new = yield Evaluate(kid, "train", tuple(rollout.example for rollout in old))
+                new = yield Evaluate(kid, "train", tuple(one.example for one in old), evidence=True)
                 accepted = merges.due = self.objective.judge(old, new, self.gate).accepted
-                picker.learn(parent, names, kid if accepted else None)
+                picker.learn(parent, names, kid if accepted else None, new)
             if accepted:
                 pool.add(kid, (yield Evaluate(kid, "validation", everything)))
         return pool.best()
