@@ -24,26 +24,38 @@ _PUBLIC = {
     "ByCredit": "optimizers.policies.credit",
     "Candidate": "optimizers.candidate",
     "Ceilings": "optimizers.proposers.ceilings",
+    "CodePrompt": "optimizers.proposers.code",
     "Credit": "optimizers.strategies.credit",
+    "CrossoverPrompt": "optimizers.proposers.evolution",
+    "DataSummary": "optimizers.proposers.instruction",
+    "Demonstrations": "optimizers.proposers.demonstrations",
+    "DifferencePrompt": "optimizers.proposers.evolution",
     "Driver": "optimizers.driver",
+    "EditPrompt": "optimizers.proposers.protegi",
     "Evaluate": "optimizers.effects",
     "Evidence": "optimizers.evidence.evidence",
     "Example": "optimizers.evaluating.dataset",
     "Gated": "optimizers.strategies.gated",
+    "GradientCounsel": "optimizers.proposers.protegi",
     "History": "optimizers.strategies.history",
+    "InstructionPrompt": "optimizers.proposers.instruction",
     "Interval": "optimizers.evaluating.interval",
     "Journal": "optimizers.journal",
     "Lexicographic": "optimizers.policies.objectives",
     "LocalSearch": "optimizers.search",
+    "Merge": "optimizers.proposers.merge",
     "NonDominated": "optimizers.policies.objectives",
     "NonInferior": "optimizers.policies.gate",
+    "OproPrompt": "optimizers.proposers.opro",
     "Optimizer": "optimizers.optimizer",
     "OptoPrime": "optimizers.optoprime",
     "OptoPrimePrompt": "optimizers.proposers.optoprime",
     "Outcome": "optimizers.driving.outcome",
+    "ParaphrasePrompt": "optimizers.proposers.protegi",
     "Pareto": "optimizers.strategies.pareto",
     "Patience": "optimizers.policies.stopping",
     "Plain": "optimizers.strategies.plain",
+    "ProgramDescription": "optimizers.proposers.instruction",
     "Progress": "optimizers.progress",
     "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
@@ -53,11 +65,13 @@ _PUBLIC = {
     "Result": "optimizers.result",
     "Rollout": "optimizers.rollout",
     "RoundRobin": "optimizers.policies.picking",
+    "RulePrompt": "optimizers.proposers.rules",
     "ScoreReached": "optimizers.policies.stopping",
     "SignTest": "optimizers.policies.gate",
     "Splits": "optimizers.driving.outcome",
     "Step": "optimizers.step",
     "Strict": "optimizers.policies.gate",
+    "TextGradPrompt": "optimizers.proposers.textgrad",
     "Trainer": "optimizers.trainer",
     "Weighted": "optimizers.policies.objectives",
     "bootstrap": "optimizers.evaluating.interval",
@@ -99,8 +113,22 @@ if TYPE_CHECKING:
     from optimizers.policies.stopping import ScoreReached as ScoreReached
     from optimizers.progress import Progress as Progress
     from optimizers.proposers.ceilings import Ceilings as Ceilings
+    from optimizers.proposers.code import CodePrompt as CodePrompt
+    from optimizers.proposers.demonstrations import Demonstrations as Demonstrations
+    from optimizers.proposers.evolution import CrossoverPrompt as CrossoverPrompt
+    from optimizers.proposers.evolution import DifferencePrompt as DifferencePrompt
+    from optimizers.proposers.instruction import DataSummary as DataSummary
+    from optimizers.proposers.instruction import InstructionPrompt as InstructionPrompt
+    from optimizers.proposers.instruction import ProgramDescription as ProgramDescription
+    from optimizers.proposers.merge import Merge as Merge
+    from optimizers.proposers.opro import OproPrompt as OproPrompt
     from optimizers.proposers.optoprime import OptoPrimePrompt as OptoPrimePrompt
+    from optimizers.proposers.protegi import EditPrompt as EditPrompt
+    from optimizers.proposers.protegi import GradientCounsel as GradientCounsel
+    from optimizers.proposers.protegi import ParaphrasePrompt as ParaphrasePrompt
     from optimizers.proposers.reflection import ReflectionPrompt as ReflectionPrompt
+    from optimizers.proposers.rules import RulePrompt as RulePrompt
+    from optimizers.proposers.textgrad import TextGradPrompt as TextGradPrompt
     from optimizers.result import Result as Result
     from optimizers.rollout import Rollout as Rollout
     from optimizers.search import LocalSearch as LocalSearch

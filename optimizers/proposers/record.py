@@ -50,13 +50,6 @@ class Record:
         yield from self.examples()
         yield from self.earlier()
 
-    def mark_of(self, name: str) -> str:
-        """The mark that stands in the value of a variable where it was cut; empty when it is whole."""
-        for one, excerpt in zip(self.offered, self._variable_texts, strict=True):
-            if one.variable.name == name:
-                return excerpt.mark
-        return ""
-
     @cached_property
     def _variable_texts(self) -> list[Excerpt]:
         return self.ceilings.fit_whole(

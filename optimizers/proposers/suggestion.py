@@ -7,55 +7,33 @@ asks no model and changes no parameter.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from optimizers.candidate import Proposal
-from optimizers.effects import Propose, Request
+from optimizers.effects import Propose
 from optimizers.evidence.display import kind_of, plain
-from optimizers.evidence.evidence import variable_of
-from optimizers.evidence.naming import value_of
-from optimizers.proposers.ceilings import CEILINGS, Ceilings
+from optimizers.proposers.prompt import Prompt
 from optimizers.proposers.question import asked_again, question
-from optimizers.proposers.record import Record
 from optimizers.proposers.reply import Answer, read_answer
-from optimizers.proposers.runs import Offered, value_text
+from optimizers.proposers.runs import value_text
 from optimizers.proposers.sections import Section, fenced, label
-from optimizers.proposers.texts import prompt_file, standing_text, version_of
 from optimizers.roles import Messages
 from tracelib.errors import ConstraintError, InvalidReply
 from tracelib.graph.constraint import decode
-from tracelib.graph.parameter import Parameter
+
+MARK = re.compile(r"\[\.\.\. [\d,]+ of [\d,]+ characters cut \.\.\.\]")
 
 
 @dataclass(frozen=True)
-class SuggestionPrompt:
+class SuggestionPrompt(Prompt):
     """A proposer that asks one question about all the variables a request names.
 
-    `parameters`, by the names that candidates use, check what is suggested; a name that is not among
-    them is only held to the JSON type of its present value. `objective` is the user's own goal.
-    `instruction` takes the place of the standing text in prompts/<tag>.md.
+    What is suggested is checked by the parameters; a name that is not among them is only held to the
+    JSON type of its present value.
     """
-
-    parameters: Mapping[str, Parameter[Any]]
-    objective: str | None = None
-    instruction: str | None = None
-    ceilings: Ceilings = CEILINGS
-
-    tag: ClassVar[str]
-    goal: ClassVar[str] = "Change the variables so that the outputs become what the feedback asks for."
-
-    @property
-    def version(self) -> str:
-        """Which question this is: the tag, and a hash of the texts and settings that shape it."""
-        return version_of(self, self.standing, prompt_file("repair.md"))
-
-    @property
-    def standing(self) -> str:
-        """What stays the same from question to question."""
-        instruction = self.instruction if self.instruction is not None else standing_text(self.tag)
-        return f"{instruction}\n\n# The objective\n\n{self.objective or self.goal}"
 
     def messages(self, request: Propose) -> Messages:
         """The question: what stays the same from call to call first, the record last."""
@@ -87,18 +65,6 @@ class SuggestionPrompt:
         names = f" The variables you may name are: {_listed(self.offered(request))}."
         return asked_again(self.messages(request), reply, proposal.problem or "", Answer, names)
 
-    def offered(self, request: Request) -> tuple[str, ...]:
-        """The names that may change: those asked for which some recorded graph was seen to use."""
-        names = request.names or tuple(request.candidate.values)
-        graphs = [rollout.evidence for rollout in request.evidence if rollout.evidence is not None]
-        reached = {variable.name for graph in graphs for variable in graph.variables}
-        return tuple(name for name in names if name in reached) or names
-
-    def record(self, request: Propose) -> Record:
-        """The data of a request."""
-        offers = [offer(name, self.parameters, request) for name in self.offered(request)]
-        return Record(offers, request.evidence, request.history, self.ceilings)
-
     def changed(self, name: str, suggested: Any, request: Propose) -> Any:
         """The new value that a suggestion comes to; raises ConstraintError where it comes to none."""
         return suggested
@@ -108,29 +74,22 @@ class SuggestionPrompt:
         offered = self.offered(request)
         if name not in offered:
             raise ConstraintError(f"there is no such variable to change; those are {_listed(offered)}")
-        _refuse_marks(name, suggested, self.record(request))
+        self._refuse_marks(name, suggested, request)
         value = self.changed(name, suggested, request)
         if name in self.parameters:
             return plain(decode(self.parameters[name], value))
         return _same_type(value, request.candidate.values[name])
 
-
-def offer(name: str, parameters: Mapping[str, Parameter[Any]], request: Request) -> Offered:
-    """A variable with the value it has in the request's candidate."""
-    value = request.candidate.values[name]
-    if name in parameters:
-        parameter = parameters[name]
-        return Offered(variable_of(name, parameter, value_of(parameter)), value)
-    for rollout in request.evidence:
-        for variable in rollout.evidence.variables if rollout.evidence is not None else ():
-            if variable.name == name:
-                return Offered(variable, value)
-    return Offered.unknown(name, value)
-
-
-def only(request: Propose, *names: str) -> Propose:
-    """The request, about these variables alone."""
-    return replace(request, names=names)
+    def _refuse_marks(self, name: str, value: Any, request: Propose) -> None:
+        """Refuse a value that repeats the mark of a place where the question was cut."""
+        present = value_text(request.candidate.values[name])
+        marks = [mark for mark in MARK.findall(value_text(value)) if mark not in present]
+        if not marks:
+            return
+        asked = self.messages(request)[-1]["content"]
+        for mark in marks:
+            if mark in asked:
+                raise ConstraintError(f"the suggestion repeats {mark!r}, which is no part of the value")
 
 
 def _said_of(name: str, error: ConstraintError) -> str:
@@ -142,13 +101,6 @@ def _said_of(name: str, error: ConstraintError) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
-
-
-def _refuse_marks(name: str, value: Any, record: Record) -> None:
-    """Refuse a value that repeats the mark of the place where its old value was cut."""
-    mark = record.mark_of(name)
-    if mark and mark in value_text(value):
-        raise ConstraintError(f"the suggestion repeats {mark!r}, which is no part of the value")
 
 
 def _same_type(value: Any, old: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,18 @@ from typing import Any
 
 import tracelib as trace
 from optimizers.candidate import Attempt, Candidate
-from optimizers.effects import Propose
+from optimizers.effects import Consult, Propose
 from optimizers.evidence.display import plain
 from optimizers.evidence.evidence import evidence_of
+from optimizers.proposers.code import CodePrompt
+from optimizers.proposers.evolution import CrossoverPrompt, DifferencePrompt
+from optimizers.proposers.instruction import DataSummary, InstructionPrompt, ProgramDescription
+from optimizers.proposers.opro import OproPrompt
 from optimizers.proposers.optoprime import OptoPrimePrompt
+from optimizers.proposers.protegi import EditPrompt, GradientCounsel, ParaphrasePrompt
 from optimizers.proposers.reflection import ReflectionPrompt
+from optimizers.proposers.rules import RulePrompt
+from optimizers.proposers.textgrad import TextGradPrompt
 from optimizers.rollout import Rollout
 from tracelib.errors import ExecutionError
 from tracelib.feedback.feedback import Feedback
@@ -99,16 +107,52 @@ class Case:
     def proposer(self, world: Capitals, **settings: Any) -> Any:
         return self.made(world.parameters, **{**self.settings, **settings})
 
+    def consulted(self, world: Capitals, **more: Any) -> Consult:
+        """As `asked`, for texts."""
+        asked = {"candidate": world.candidate(), "evidence": world.runs(), **self.request, **more}
+        return Consult(kind="any", **asked)
+
     def asked(self, world: Capitals, **more: Any) -> Propose:
         asked = {"candidate": world.candidate(), "evidence": world.runs(), **self.request, **more}
         return Propose(**asked)
 
 
+OTHERS = tuple(
+    Candidate({"instruct": text, "demos": [], "tidy": "def tidy(text):\n    return text.title()"})
+    for text in ("Answer in one word.", "Name the city, no more.", "Reply with the name alone.")
+)
+INSTRUCT = {"names": ("instruct",)}
+NOTES = {"notes": ("Questions about capitals.", "It asks a model and tidies the reply.", "Keep it short.")}
+
 CASES = {
     "optoprime": Case(OptoPrimePrompt, request={"history": HISTORY}),
-    "reflection": Case(ReflectionPrompt, request={"history": HISTORY, "names": ("instruct",)}),
+    "reflection": Case(ReflectionPrompt, request={"history": HISTORY, **INSTRUCT}),
+    "opro": Case(OproPrompt, {"best": 2}, {"history": HISTORY, **INSTRUCT}),
+    "edit": Case(EditPrompt, request={"notes": ("It does not say how to write names.",), **INSTRUCT}),
+    "paraphrase": Case(ParaphrasePrompt, request=INSTRUCT),
+    "crossover": Case(CrossoverPrompt, request={"kind": "crossover", "others": OTHERS[:1], **INSTRUCT}),
+    "difference": Case(DifferencePrompt, request={"kind": "difference", "others": OTHERS}),
+    "instruction": Case(InstructionPrompt, request={"history": HISTORY, **INSTRUCT, **NOTES}),
+    "rule": Case(RulePrompt),
+    "code": Case(CodePrompt),
 }
 """The proposers that ask one question for new values."""
+
+COUNSELS = {
+    "gradient": Case(GradientCounsel, {"reasons": 2}),
+    "data_summary": Case(DataSummary),
+    "program_description": Case(ProgramDescription),
+}
+"""Those that are asked for texts."""
+
+ANSWERS = {
+    "gradient": '{"reasons": ["It is vague.", "It names no form."]}',
+    "data_summary": '{"summary": "Questions about capitals."}',
+    "program_description": '{"description": "It answers questions."}',
+}
+
+CONVERSATIONS = {"textgrad": Case(TextGradPrompt, {"momentum": 2}, INSTRUCT)}
+"""Those that ask several questions."""
 
 
 def same_as_golden(name: str, text: str) -> bool:
@@ -126,3 +170,16 @@ def written(messages: list[dict[str, Any]]) -> str:
 
 def suggested(**values: Any) -> str:
     return json.dumps({"reasoning": "because", "suggestion": values})
+
+
+def key_of(record: str) -> str:
+    """The key that opens the sections of a record."""
+    found = re.match(r"The key of this record is ([0-9a-f]{8})\.", record)
+    assert found is not None
+    return found[1]
+
+
+def sections_of(record: str) -> dict[str, str]:
+    """The sections of a record, by title."""
+    parts = record.split(f"\n[{key_of(record)}] ")[1:-1]
+    return dict(part.split("\n", 1) for part in parts)
