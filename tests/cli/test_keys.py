@@ -53,6 +53,17 @@ def test_keys_are_set_listed_and_removed(
     assert "no key is kept for api.openai.com" in gone.err
 
 
+def test_a_key_where_its_host_should_be_is_kept_and_shown_nowhere(
+    tracelib: Command, monkeypatch: pytest.MonkeyPatch, settings: Path
+) -> None:
+    typed(monkeypatch, f"{KEY}\n")
+    done = tracelib("keys", "set", KEY)
+    assert (done.code, "looks like a key" in done.err) == (1, True)
+    assert KEY.lower() not in (done.out + done.err).lower()
+    assert not settings.exists()
+    assert tracelib("keys", "set", "https://me:pass0123@openrouter.ai").code == 0
+
+
 def test_no_key_is_no_key(tracelib: Command, monkeypatch: pytest.MonkeyPatch, settings: Path) -> None:
     typed(monkeypatch, "\n")
     done = tracelib("keys", "set")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -130,6 +131,13 @@ def test_behind_a_closed_folder_there_is_no_kept_key(closed, tmp_path):
             os.seteuid(0)
         folder.chmod(0o700)
     assert Endpoint.found("http://localhost:1/v1", None, None).api_key == "sk-one"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="settings are elsewhere there")
+def test_a_folder_of_settings_that_depends_on_the_working_folder_counts_for_nothing(no_settings, tmp_path):
+    no_settings.setenv("XDG_CONFIG_HOME", "settings")
+    no_settings.setenv("HOME", str(tmp_path))
+    assert keys_file() == tmp_path / ".config" / "tracelib" / "keys.json"
 
 
 def test_what_is_kept_is_plain_json():

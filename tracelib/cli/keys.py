@@ -9,6 +9,7 @@ import click
 from tracelib.cli.opening import as_json
 from tracelib.cli.screen import Screen, styled
 from tracelib.llm.keys import as_host, forget_key, keep_key, kept_keys, keys_file, masked
+from tracelib.redaction import DEFAULT as REDACTOR
 
 
 @click.group(epilog="Example: tracelib keys set openrouter.ai")
@@ -27,6 +28,11 @@ def set_(host: str) -> None:
 
     It is no argument, so that it comes into no history of commands.
     """
+    if REDACTOR.text(told := host.rpartition("@")[2]) != told:
+        raise click.ClickException(
+            "that looks like a key, and no host: run `tracelib keys set HOST`, which asks for the key; the one "
+            "you typed is in your shell's history now"
+        )
     named = as_host(host)
     keep_key(named, asked(named) if sys.stdin.isatty() else sys.stdin.readline())
     Screen().say(styled(f"The key for {named} is kept in {keys_file()}."))

@@ -30,7 +30,7 @@ LONG = 20
 def keys_file() -> Path:
     """The file that holds the keys, on this system. Raises ModelError where the user has no home."""
     told = os.environ.get("APPDATA" if sys.platform == "win32" else "XDG_CONFIG_HOME")
-    if told:
+    if told and Path(told).is_absolute():  # another counts for nothing, by the XDG specification
         return Path(told, "tracelib", FILE)
     try:
         home = Path.home()
