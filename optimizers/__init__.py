@@ -56,12 +56,14 @@ _PUBLIC = {
     "Patience": "optimizers.policies.stopping",
     "Plain": "optimizers.strategies.plain",
     "ProgramDescription": "optimizers.proposers.instruction",
+    "Processes": "optimizers.driving.executors",
     "Progress": "optimizers.progress",
     "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
     "RandomSearch": "optimizers.search",
     "ReflectionPrompt": "optimizers.proposers.reflection",
     "Rejected": "optimizers.candidate",
+    "Remote": "optimizers.driving.executors",
     "Result": "optimizers.result",
     "Rollout": "optimizers.rollout",
     "RoundRobin": "optimizers.policies.picking",
@@ -88,6 +90,8 @@ if TYPE_CHECKING:
     from optimizers.candidate import Proposal as Proposal
     from optimizers.candidate import Rejected as Rejected
     from optimizers.driver import Driver as Driver
+    from optimizers.driving.executors import Processes as Processes
+    from optimizers.driving.executors import Remote as Remote
     from optimizers.driving.outcome import Outcome as Outcome
     from optimizers.driving.outcome import Splits as Splits
     from optimizers.effects import Evaluate as Evaluate

@@ -139,7 +139,8 @@ class Critics:
         yield Section(f"criticised: {label(edge.source)}, used as {label(edge.how)} ({kind})", target)
         result = "failure" if line.failed else "result"
         yield Section(result, self._whole(values.get(line.name), ceilings.outputs + ceilings.errors))
-        said = [Entry("", Excerpt.of(hanging(text), LONG)) for text in heard]
+        texts = heard if len(heard) == 1 else [hanging(text) for text in heard]
+        said = [Entry("", Excerpt.of(text, LONG)) for text in texts]
         yield Section("feedback", body_of(ceilings.fit(said, ceilings.feedback), "remarks"))
 
     def _whole(self, text: Excerpt | None, ceiling: int) -> str:

@@ -95,7 +95,7 @@ class TextGradPrompt(Prompt):
         }
         moved = [name for name in names if gradients[name]]
         if not moved:
-            return Proposal({}, problem="no critic said anything of a variable that could be used")
+            return Proposal({}, problem="no critic said anything that could be used")
         earlier = noted_in(request.notes)
         proposals = yield from together(
             [self._descent(name, gradients[name], earlier, request, check) for name in moved]

@@ -183,3 +183,15 @@ def sections_of(record: str) -> dict[str, str]:
     """The sections of a record, by title."""
     parts = record.split(f"\n[{key_of(record)}] ")[1:-1]
     return dict(part.split("\n", 1) for part in parts)
+
+
+def held(talk: Any, answer: Any) -> tuple[Any, list[list[Any]]]:
+    """The result of a talk, and the questions of each of its rounds; `answer` is a function of a question."""
+    rounds = []
+    try:
+        questions = next(talk)
+        while True:
+            rounds.append(questions)
+            questions = talk.send([answer(one) for one in questions])
+    except StopIteration as end:
+        return end.value, rounds

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from proposing import (
     ANSWERS,
     COUNSELS,
     Capitals,
+    held,
     same_as_golden,
     sections_of,
     written,
 )
 
-from optimizers.candidate import Advice, Proposal
+from optimizers.candidate import Advice
 from optimizers.effects import Consult
 from optimizers.proposers.instruction import DataSummary
 from optimizers.proposers.protegi import GradientCounsel
 from optimizers.roles import Counsel
-
-
-def held(talk: Any, answer: Any) -> tuple[Any, list[list[Any]]]:
-    """The result of a talk, and the questions of each of its rounds; `answer` is a function of a question."""
-    rounds = []
-    try:
-        questions = next(talk)
-        while True:
-            rounds.append(questions)
-            questions = talk.send([answer(one) for one in questions])
-    except StopIteration as end:
-        return end.value, rounds
-
-
-def accepted(proposal: Proposal) -> Proposal:
-    return proposal
-
 
 # --- counsels -------------------------------------------------------------------------------------
 
