@@ -148,6 +148,40 @@ def test_whatever_changed_is_shown(tape, asked, shown):
     assert error.value.difference == shown
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("Say hello.", "Say goodbye.", "[-hello-]{+goodbye+}"),
+        ("", "And be quick. ", "be quick"),
+        ("", "The lazy dog. ", "lazy"),
+    ],
+    ids=["changed", "added", "added again"],
+)
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_of_a_long_line_what_changed_is_shown_with_some_words_around(tape, before, after, shown, place):
+    rest = "The quick brown fox jumps over the lazy dog. " * 100
+    front, back = {"first": ("", rest), "middle": (rest, rest), "last": (rest, "")}[place]
+    recorded(tape, front + before + back)
+    with trace.replay(tape), offline() as model, pytest.raises(CassetteMiss) as error:
+        model.ask(front + after + back)
+    assert len(error.value.difference) < 400
+    assert shown in error.value.difference
+    assert "{+" in error.value.difference
+    assert error.value.difference.startswith("message 1, content: ")
+
+
+def test_an_image_that_changed_is_not_shown_whole(tape):
+    def asked(model, byte):
+        model.ask(user(["What is this?", trace.image(b"\x89PNG\r\n\x1a\n" + byte * 100_000)]))
+
+    with trace.record(tape):
+        asked(ScriptedModel(["a dog"], "small"), b"1")
+    with trace.replay(tape), offline() as model, pytest.raises(CassetteMiss) as error:
+        asked(model, b"2")
+    assert error.value.difference.count("(133,344 characters, sha256 ") == 2
+    assert len(error.value.difference) < 500
+
+
 def test_an_order_of_names_is_no_difference(tape):
     recorded(tape, "Hi", metadata={"a": 1, "b": 2})
     with trace.replay(tape), offline() as model, pytest.raises(CassetteMiss) as error:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 SHORT = 300
 """Characters up to which two texts of one line are compared by words."""
+AROUND = 60
+"""Characters that are shown before and after what differs within a longer line."""
 
-NOTHING = "(nothing)"
+BYTES = re.compile(r"[A-Za-z0-9+/=]{200,}")
+"""What nobody reads: the bytes of an image, a sound or a file."""
 
 
 def difference(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
@@ -53,7 +58,14 @@ def _shown(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> li
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else _json(value)
+    """A value as people read it."""
+    text = value if isinstance(value, str) else _json(value)
+    return BYTES.sub(_digest, text)
+
+
+def _digest(run: re.Match[str]) -> str:
+    digest = hashlib.sha256(run[0].encode()).hexdigest()
+    return f"{run[0][:20]}... ({len(run[0]):,} characters, sha256 {digest[:8]})"
 
 
 def _json(value: Any) -> str:
@@ -62,15 +74,29 @@ def _json(value: Any) -> str:
 
 
 def _changed(name: str, before: str | None, after: str | None) -> str:
-    if before is not None and after is not None and _is_short(before) and _is_short(after):
-        return f"{name}: {_by_words(before, after)}"
+    if before is not None and after is not None and "\n" not in before + after:
+        shown = _apart(before, after)
+        if max(map(len, shown)) <= SHORT:
+            return f"{name}: {_by_words(*shown)}"
     old, new = ([] if text is None else text.split("\n") for text in (before, after))
     lines = list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
     return "\n".join([f"{name}:", *(f"  {line}" for line in lines)])
 
 
-def _is_short(text: str) -> bool:
-    return len(text) <= SHORT and "\n" not in text
+def _apart(before: str, after: str) -> tuple[str, str]:
+    """Two texts; where they are long, without what is the same at both ends, but for a little of it."""
+    if max(len(before), len(after)) <= SHORT:
+        return before, after
+    start = max(0, _alike(before, after) - AROUND)
+    end = max(0, _alike(before[:start:-1], after[:start:-1]) - AROUND)
+    first, last = "..." if start else "", "..." if end else ""
+    old, new = (first + text[start : len(text) - end] + last for text in (before, after))
+    return old, new
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts have in common from their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _by_words(before: str, after: str) -> str:
