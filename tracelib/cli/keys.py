@@ -30,8 +30,8 @@ def set_(host: str) -> None:
     """
     if REDACTOR.text(told := host.rpartition("@")[2]) != told:
         raise click.ClickException(
-            "that looks like a key, and no host: run `tracelib keys set HOST`, which asks for the key; the one "
-            "you typed is in your shell's history now"
+            "that looks like a key, and no host: run `tracelib keys set HOST`, which asks for the key; "
+            "the one you typed is in your shell's history now"
         )
     named = as_host(host)
     keep_key(named, asked(named) if sys.stdin.isatty() else sys.stdin.readline())
