@@ -27,9 +27,9 @@ class Driver:
     """Performs the effects of a strategy; the same strategy, seed and data give the same outcome.
 
     `executor` is a number of threads, an executor, or None for eight threads; it makes no difference to
-    the outcome. An async evaluator runs on an event loop instead. An executor other than a thread pool
-    gets the evaluator pickled. What has ended is in the journal before anything else happens, and a run
-    with the same journal goes on from there.
+    the outcome. An async evaluator runs on an event loop instead. The workers of an executor other than a
+    thread pool find the evaluator by its name, and get their jobs as JSON. What has ended is in the
+    journal before anything else happens, and a run with the same journal goes on from there.
     """
 
     evaluate: Evaluator

@@ -32,7 +32,7 @@ LAYERS: dict[str, set[str]] = {
     "render": LOWEST | {"graph", "feedback", "versioning"},
     "testing": LOWEST | {"graph", "llm", "feedback"},
     "cli": LOWEST | {"graph", "llm", "feedback", "render", "testing", "store", "versioning", "programs"},
-    "optimizers": LOWEST | {"graph", "feedback", "llm", "render"},
+    "optimizers": LOWEST | {"graph", "feedback", "llm", "render", "versioning", "programs"},
 }
 """Each room and the rooms it may import from; a room may always import from itself."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import pickle
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from optimizers.driving.asking import Asking
-from optimizers.driving.performer import Performer, Step, drive, sound
+from optimizers.driving.executors import Processes
+from optimizers.driving.parcels import parcel_of, rollouts_of, run_parcel
+from optimizers.driving.performer import Performer, Step, drive
 from optimizers.driving.workers import (
     Loop,
     Threads,
@@ -26,9 +26,7 @@ from optimizers.driving.workers import (
 )
 from optimizers.effects import Job, Request
 from optimizers.roles import Evaluator, Messages
-from optimizers.rollout import Cost, Rollout
 from tracelib.errors import OptimizerError
-from tracelib.llm.guard import Question, guarded
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
 
@@ -95,10 +93,10 @@ class InLoop:
 
 @dataclass
 class InProcesses:
-    """Rollouts in an executor whose workers do not share our memory; the evaluator is pickled once.
+    """Rollouts in an executor whose workers do not share our memory; jobs go there as parcels.
 
-    Each thread of ours waits for one chunk, so that nothing is queued that the deadline should still
-    stop. Model calls made there are counted when a chunk is back.
+    Each thread of ours waits for one parcel, so that nothing is queued that the deadline should still
+    stop. Model calls made there are counted when its answer is back.
     """
 
     executor: Executor
@@ -108,12 +106,9 @@ class InProcesses:
     _ended: int = 0
 
     def roll(self, performer: Performer, step: Step, jobs: Sequence[Job]) -> list[Future[Any]]:
-        if not jobs:
-            return []
-        payload = pickled(performer.evaluate)
         size = self._chunk(len(jobs))
         chunks = [jobs[first : first + size] for first in range(0, len(jobs), size)]
-        return self.threads.start(partial(self._send, performer, step, payload), chunks, step.stop)
+        return self.threads.start(partial(self._send, performer, step), chunks, step.stop)
 
     def _chunk(self, jobs: int) -> int:
         if not self._ended:
@@ -121,83 +116,28 @@ class InProcesses:
         fitting = CHUNK_SECONDS * self._ended / max(self._seconds, 1e-9)
         return max(1, min(int(fitting), jobs // self.workers))
 
-    def _send(self, performer: Performer, step: Step, payload: bytes, chunk: Sequence[Job]) -> None:
+    def _send(self, performer: Performer, step: Step, chunk: Sequence[Job]) -> None:
         jobs = [job for job in chunk if performer.admitted(step, job.key)]
         if not jobs:
             return
-        limited = performer.ledger.budget.counts_models
-        try:
-            done = self.executor.submit(run_jobs, payload, jobs, limited).result()
-        except BrokenExecutor as error:
-            raise OptimizerError(f"a worker process died ({error}); what had ended is kept") from error
-        for job, rollout in zip(jobs, done, strict=True):
+        parcel = parcel_of(performer.evaluate, jobs, performer.ledger.budget.counts_models)
+        for job, rollout in zip(jobs, rollouts_of(self._answer(parcel)), strict=True):
             performer.ledger.charge(rollout.cost)
             performer.keep(step, job, rollout)
             self._seconds += rollout.cost.seconds
             self._ended += 1
 
-
-def pickled(evaluate: Evaluator) -> bytes:
-    """The evaluator for another process; raises OptimizerError that says what cannot go there."""
-    try:
-        return pickle.dumps(evaluate)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise OptimizerError(
-            f"the program or metric cannot be sent to another process ({error}): define both at the top "
-            "level of a module that the workers can import, or use threads"
-        ) from error
-
-
-@lru_cache(maxsize=4)
-def _unpickled(payload: bytes) -> Evaluator:
-    evaluate: Evaluator = pickle.loads(payload)
-    return evaluate
-
-
-def run_jobs(payload: bytes, jobs: list[Job], limited: bool) -> list[Rollout]:
-    """Run jobs in this process, which is a worker's; `limited` forbids to ask models."""
-    evaluate = _unpickled(payload)
-    return [_run_job(evaluate, job, limited) for job in jobs]
-
-
-def _run_job(evaluate: Evaluator, job: Job, limited: bool) -> Rollout:
-    tally, began = Tally(limited), time.perf_counter()
-    try:
-        with guarded(tally):
-            rollout = evaluate(job)
-            done = sound(job, asyncio.run(_awaited(rollout)) if inspect.isawaitable(rollout) else rollout)
-    except Exception as error:
-        done = job.failure(f"{type(error).__name__}: {error}")
-    if tally.refused is not None:
-        raise tally.refused
-    return replace(done, cost=replace(tally.cost, seconds=time.perf_counter() - began))
-
-
-async def _awaited(value: Any) -> Any:
-    return await value
-
-
-class Tally:
-    """The guard of a job in another process: counts its model calls, or forbids them.
-
-    The ledger is not there, so a call could not be reserved before it is made.
-    """
-
-    def __init__(self, limited: bool) -> None:
-        self.cost = Cost()
-        self.refused: OptimizerError | None = None
-        self._limited = limited
-
-    def __call__(self, question: Question) -> Generator[Question, Reply, Reply]:
-        if self._limited:
-            self.refused = OptimizerError(
-                f"the program asks {question.model!r} in another process, where calls, tokens and dollars "
-                "cannot be reserved before they are spent: use threads, or a budget in rollouts"
-            )
-            raise self.refused
-        reply = yield question
-        self.cost += Cost(1, reply.usage.total_tokens, reply.cost)
-        return reply
+    def _answer(self, parcel: str) -> str:
+        try:
+            if isinstance(self.executor, Processes):
+                return self.executor.result_of(run_parcel, parcel)
+            return self.executor.submit(run_parcel, parcel).result()
+        except BrokenExecutor as error:
+            raise OptimizerError(f"a worker process died ({error}); what had ended is kept") from error
+        except Exception as error:  # a parcel's own failures are in its answer: this is the executor's
+            raise OptimizerError(
+                f"the executor gave {type(error).__name__}: {error}; what had ended is kept"
+            ) from error
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from optimizers.driving.executors import Processes
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -142,10 +144,16 @@ def _wait(futures: Sequence[Future[Any]]) -> None:
 
 @contextmanager
 def pool_of(executor: Executor | int | None) -> Iterator[tuple[Executor, int]]:
-    """An executor and how many items it runs at once; one of our own threads is closed at the end.
+    """An executor and how many items it runs at once; our own threads or processes end with it.
 
     An int is a number of threads, None is eight. The executor's own number is read where it tells one.
     """
+    if isinstance(executor, Processes):
+        try:
+            yield executor, executor.workers
+        finally:
+            executor.shutdown(cancel_futures=True)
+        return
     if isinstance(executor, Executor) or hasattr(executor, "submit"):
         yield executor, workers_of(executor)  # type: ignore[misc]
         return
@@ -159,7 +167,8 @@ def pool_of(executor: Executor | int | None) -> Iterator[tuple[Executor, int]]:
 
 def workers_of(executor: Any) -> int:
     """How many workers an executor has; eight when it does not say."""
-    return int(getattr(executor, "_max_workers", None) or DEFAULT_WORKERS)
+    said = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None)
+    return said if isinstance(said, int) else DEFAULT_WORKERS
 
 
 def shares_memory(executor: Executor) -> bool:

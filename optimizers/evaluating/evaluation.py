@@ -7,26 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
+from optimizers.candidate import Candidate
 from optimizers.driving.crew import is_async
 from optimizers.driving.performer import drive
 from optimizers.effects import Job
 from optimizers.evaluating.dataset import Example
 from optimizers.evaluating.measure import Measure, measured
+from optimizers.evaluating.portable import (
+    example_from_json,
+    example_to_json,
+    parameter_at,
+    program_to_json,
+    thing_from_json,
+)
 from optimizers.evaluating.subject import Bindings, Subject, program_parameters
 from optimizers.evidence.display import shown
 from optimizers.evidence.evidence import Evidence, evidence_of
+from optimizers.roles import Evaluator
 from optimizers.rollout import Rollout
-from tracelib.errors import ExecutionError, OptimizerError
+from tracelib.errors import ExecutionError
 from tracelib.feedback.backward import carry
 from tracelib.feedback.feedback import Feedback, Remark
 from tracelib.feedback.report import Report
 from tracelib.graph.containers import nodes_of, seen
 from tracelib.graph.node import Node
-from tracelib.graph.parameter import Parameter, bind
+from tracelib.graph.parameter import bind
 
 OUTPUT_LIMIT = 200
 """Characters of an output that a rollout keeps."""
@@ -123,27 +134,44 @@ class ProgramEvaluator:
         """Why feedback got to a parameter in none of the runs, by path."""
         return {path: reason for path, reason in self.unreached.items() if path not in self.reached}
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For other processes: parameters go as paths, for the program's own must be the ones bound there."""
-        own = {id(parameter): path for path, parameter in program_parameters(self.program).items()}
-        parameters = self.subject.parameters
-        outside = [name for name, parameter in parameters.items() if id(parameter) not in own]
-        if outside:
-            raise OptimizerError(
-                f"{', '.join(outside)} is not part of the program, so another process would not see its "
-                "values: hold it in a Module, or use threads"
-            )
-        return {
-            "program": self.program,
-            "metric": self.metric,
-            "examples": self.examples,
-            "paths": {name: own[id(parameter)] for name, parameter in parameters.items()},
-        }
+    # In other processes
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        own = program_parameters(state["program"])
-        parameters: dict[str, Parameter[Any]] = {name: own[path] for name, path in state["paths"].items()}
-        self.__init__(state["program"], state["metric"], state["examples"], Subject(parameters))  # type: ignore[misc]
+    opener: ClassVar[str] = "optimizers.evaluating.evaluation:opened"
+
+    def packed(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """What another process needs for these jobs; raises OptimizerError that says what cannot go there."""
+        given = {
+            f"{job.split}[{job.example}]": example_to_json(
+                self.examples[job.split][job.example], f"{job.split}[{job.example}]"
+            )
+            for job in jobs
+        }
+        return {**self._program, "examples": given}
+
+    @cached_property
+    def _program(self) -> dict[str, Any]:
+        return program_to_json(self.program, self.metric, self.subject.parameters)
+
+
+def opened(content: Mapping[str, Any]) -> Evaluator:
+    """The evaluator in another process, of what `packed` gave."""
+    program, metric = (thing_from_json(content[name]) for name in ("program", "metric"))
+    own = program_parameters(program)
+    trained = {name: parameter_at(place, own) for name, place in content["trained"].items()}
+    others = Subject(own).values(Candidate(content["others"]))
+    # By number, like the tuples that they are there: only those of these jobs came along.
+    examples: defaultdict[str, Any] = defaultdict(dict)
+    for place, example in content["examples"].items():
+        split, _, number = place.removesuffix("]").rpartition("[")
+        examples[split][int(number)] = example_from_json(example)
+    inside = ProgramEvaluator(program, metric, examples, Subject(trained))
+
+    def evaluate(job: Job) -> Rollout:
+        with bind(others):
+            rollout = inside(job)
+            return asyncio.run(_awaited(rollout)) if inspect.isawaitable(rollout) else rollout
+
+    return evaluate
 
 
 def _told(measure: Measure, example: Example) -> Feedback:

@@ -9,7 +9,8 @@ from optimizers.evaluating.dataset import Case, Example
 from optimizers.evidence.naming import named
 from tracelib.errors import OptimizerError
 from tracelib.graph.bundle import bundle
-from tracelib.graph.node import Node
+from tracelib.graph.constraint import encode
+from tracelib.graph.node import Node, node
 from tracelib.graph.parameter import Parameter
 
 TEXT = "text"
@@ -41,6 +42,23 @@ class Held:
     def __call__(self, *example: Any) -> Any:
         whole = {**self._fixed, **self._parameters}
         return candidate(next(iter(whole.values())) if self._alone else whole, *example)
+
+    def recipe(self) -> tuple[str, dict[str, Any]]:
+        """How another process makes it; raises OptimizerError for values that JSON does not give back."""
+        values = {path: one.data for path, one in self._parameters.items()}
+        fixed = {key: one.data for key, one in self._fixed.items()}
+        for path, value in {**values, **fixed}.items():
+            if encode(value) != value:
+                raise OptimizerError(
+                    f"{path} is {value!r:.80}, which cannot go to another process: use threads"
+                )
+        return f"{__name__}:{remade.__name__}", {"values": values, "fixed": fixed, "alone": self._alone}
+
+
+def remade(values: Mapping[str, Any], fixed: Mapping[str, Any], alone: bool) -> Held:
+    """What `Held.recipe` told of; a value has been checked where its constraint is."""
+    made = {path: Parameter(value, path) for path, value in values.items()}
+    return Held(made, alone, {key: node(value) for key, value in fixed.items()})
 
 
 def held(what: Any, description: str | None = None) -> Held:

@@ -180,16 +180,6 @@ def test_fit_works_inside_a_running_event_loop():
     assert asyncio.run(notebook()).improved
 
 
-def test_a_program_that_cannot_go_to_another_process_is_told_apart_from_one_that_fails():
-    factor = node(1, name="factor", trainable=True)
-    search = RandomSearch([factor], trials=5, variants={factor: range(5)})
-    with ProcessPoolExecutor(1) as pool:
-        with pytest.raises(OptimizerError, match="cannot be sent to another process"):
-            searched(executor=pool, program=Line()).fit([(lambda: 1, 2)])
-        with pytest.raises(OptimizerError, match="factor is not part of the program"):
-            Trainer(near, search, near, executor=pool).fit([(2, 8)])
-
-
 # Resume
 
 

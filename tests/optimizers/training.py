@@ -32,6 +32,9 @@ class Line:
     def __call__(self, x: int) -> Any:
         return self.scaled(x) + self.offset
 
+    def recipe(self) -> tuple[str, dict[str, Any]]:
+        return f"training:{type(self).__name__}", {}
+
 
 @model
 class AsyncLine(Line):
@@ -72,7 +75,26 @@ class AskingLine(Line):
         """x times the slope, if the model agrees."""
         return self.slope * x if self.llm.ask(f"scale {x}?").text == "yes" else 0
 
+    def recipe(self) -> tuple[str, dict[str, Any]]:
+        return "training:asking_line", {}
+
+
+def asking_line() -> AskingLine:
+    return scripted_line()[0]
+
 
 def scripted_line() -> tuple[AskingLine, ScriptedModel]:
     llm = ScriptedModel(agreeing)
     return AskingLine(llm), llm
+
+
+def loud(output: str, expected: str) -> float:
+    return float(output == expected)
+
+
+LINE = Line()
+FACTOR = node(1, name="factor", trainable=True)
+
+
+def multiplied(x: int) -> Any:
+    return FACTOR * x
