@@ -160,9 +160,20 @@ def test_with_a_bias_only_the_numbers_of_the_labels_can_be_said() -> None:
 
 
 def test_numbers_that_are_none_are_asked_again_once() -> None:
-    with LoopbackServer(["2", "a"]) as server, pytest.raises(InvalidReply, match="not the number of a label"):
+    with (
+        LoopbackServer(["2", "a"]) as server,
+        pytest.raises(InvalidReply, match="not the number of a label") as raised,
+    ):
         classify("x", LABELS, model=OpenAIModel("any", base_url=server.base_url), logit_bias=True)
     assert len(server.requests) == 2
+    assert (raised.value.reply, raised.value.attempts) == ("a", 2)
+    assert raised.value.request_id
+
+
+def test_a_reply_is_classified_as_what_the_assistant_said() -> None:
+    model = ScriptedModel(["spam"])
+    assert classify(Reply("Buy now!"), LABELS, model=model) == "spam"
+    assert model.questions[0][-1] == {"role": "assistant", "content": "Buy now!"}
 
 
 def test_an_endpoint_that_refuses_the_bias_is_asked_by_literals_from_then_on() -> None:

@@ -267,8 +267,9 @@ def test_simple_gives_the_text_and_complex_the_reply() -> None:
     model = ScriptedModel(["a", "b"])
     assert trace.simple(model=model)(lambda: "x")() == "a"
     assert trace.complex(model=model)(lambda: "x")().text == "b"
-    with pytest.raises(GraphError, match="use complex or lm for tools"):
-        trace.simple(model=model, tools=[weather])
+    for option, value in (("tools", [weather]), ("response_format", Name)):
+        with pytest.raises(GraphError, match=f"use complex or lm for {option}"):
+            trace.simple(model=model, **{option: value})
 
 
 def test_where_nothing_is_recorded_a_program_gives_plain_values() -> None:

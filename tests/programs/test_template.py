@@ -114,8 +114,8 @@ def test_what_is_no_prompt_function_is_refused() -> None:
 
     with pytest.raises(GraphError, match="silent has no docstring"):
         prompt(silent)
-    for fn in (busy, later):
-        with pytest.raises(GraphError, match="does more than its docstring says"):
+    for fn, reason in ((busy, "does more than its docstring says"), (later, "later is async")):
+        with pytest.raises(GraphError, match=reason):
             prompt(fn)
     with pytest.raises(GraphError, match="of the role system, user or assistant, not 'sytem'"):
         prompt("sytem")(judge.fn)
@@ -258,6 +258,18 @@ def test_a_module_finds_the_templates_of_its_methods_and_attributes() -> None:
     assert (agent.own("dogs").content, coach("dogs").content) == ("Train dogs.", "Coach dogs.")
     agent.rules.template.update("Leave {{ topic }}.")
     assert [one.rules("cats").content for one in (agent, Agent())] == ["Leave cats.", "Stick to cats."]
+
+
+def test_a_method_that_learns_is_called_by_way_of_its_class_too() -> None:
+    class Judge:
+        @prompt("system", trainable=True)
+        def judge(self, kind: str) -> None:
+            """Judge {{ kind }}."""
+
+    one = Judge()
+    one.judge.template.update("Rate {{ kind }}.")
+    assert Judge.judge(one, "names") == one.judge("names")
+    assert (one.judge("names").content, Judge().judge("names").content) == ("Rate names.", "Judge names.")
 
 
 def test_prompts_are_pickled_by_name_and_a_learned_template_travels_along() -> None:

@@ -27,7 +27,7 @@ BIASED = re.compile(r"(gpt-3\.5|gpt-4|chatgpt-4o)(?!.*(audio|search|realtime))")
 """OpenAI's models that take `logit_bias`; those that reason first do not."""
 ZERO = 15
 """The token of the digit 0 in all of OpenAI's vocabularies, which begin with the printable characters."""
-SAID = (str, Message, Mapping, list, tuple)
+SAID = (str, Message, Reply, Mapping, list, tuple)
 """What is said itself, and is no function of something."""
 MOST = 10
 """Labels that one digit tells apart."""
@@ -95,15 +95,14 @@ class Choice:
         tokens = {str(ZERO + number): SURE for number in range(len(self.names))}
         return {"logit_bias": tokens, "max_tokens": 1}
 
-    def numbered(self, reply: Reply) -> list[str]:
+    def numbered(self, reply: Reply, attempts: int) -> list[str]:
         """The labels whose numbers a reply says; InvalidReply where one is none."""
-        found = [text.strip() for text in reply.texts]
         known = [str(number) for number in range(len(self.names))]
-        if not all(text in known for text in found):
-            raise InvalidReply(
-                f"the reply {reply.text!r} is not the number of a label:\n{self.words}", reply.text
-            )
-        return [self.names[int(text)] for text in found]
+        wrong = next((text for text in reply.texts if text.strip() not in known), None)
+        if wrong is not None:
+            words = f"the reply {wrong!r} is not the number of a label:\n{self.words}"
+            raise InvalidReply(words, wrong, request_id=reply.request_id, attempts=attempts)
+        return [self.names[int(text)] for text in reply.texts]
 
 
 class Classifier(Program):
@@ -168,10 +167,10 @@ class Choosing(Question):
         params = {**self.choice.bias, **self.params}
         reply = yield messages, params
         try:
-            found = self.choice.numbered(reply)
+            found = self.choice.numbered(reply, reply.attempts)
         except InvalidReply as error:
-            reply = yield [*messages, assistant(reply.text), user(f"That cannot be used: {error}")], params
-            found = self.choice.numbered(reply)
+            again = yield [*messages, assistant(error.reply), user(f"That cannot be used: {error}")], params
+            found = self.choice.numbered(again, reply.attempts + again.attempts)
         return self.one_or_all(found)
 
 

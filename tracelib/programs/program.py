@@ -290,6 +290,8 @@ def lm(
 def simple(target: Any = None, /, **options: Any) -> Any:
     """A program that gives the text alone, whatever is offered: `lm` with its result chosen."""
     refused = [option for option in ("tools", "raw") if options.get(option)]
+    if isinstance(options.get("response_format"), type):
+        refused.append("response_format")
     if refused:
         raise GraphError(f"a simple program gives a text: use complex or lm for {' and '.join(refused)}")
     return lm(target, **options)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pydantic
@@ -40,33 +40,31 @@ Turns = Generator[Turn, Reply, Any]
 def ask(model: Model, question: Question) -> Any:
     """What the model's reply is to the caller."""
     turns = question.turns()
-    messages, params = next(turns)
+    go_on: Callable[[], Turn] = partial(next, turns)
     while True:
         try:
-            reply = model.ask(messages, **params)
-        except BadRequest as error:
-            messages, params = turns.throw(error)
-            continue
-        try:
-            messages, params = turns.send(reply)
+            messages, params = go_on()
         except StopIteration as end:
             return end.value
+        try:
+            go_on = partial(turns.send, model.ask(messages, **params))
+        except BadRequest as error:
+            go_on = partial(turns.throw, error)
 
 
 async def ask_later(model: Model, question: Question) -> Any:
     """`ask`, to be awaited."""
     turns = question.turns()
-    messages, params = next(turns)
+    go_on: Callable[[], Turn] = partial(next, turns)
     while True:
         try:
-            reply = await model.aask(messages, **params)
-        except BadRequest as error:
-            messages, params = turns.throw(error)
-            continue
-        try:
-            messages, params = turns.send(reply)
+            messages, params = go_on()
         except StopIteration as end:
             return end.value
+        try:
+            go_on = partial(turns.send, await model.aask(messages, **params))
+        except BadRequest as error:
+            go_on = partial(turns.throw, error)
 
 
 @dataclass(frozen=True)

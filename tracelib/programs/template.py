@@ -103,7 +103,8 @@ class Prompt(Bundle[Any, Any]):
 
         @functools.wraps(recorded)
         def said(*args: Any, **kwargs: Any) -> Message:
-            return Message(role, recorded(*args, **kwargs))
+            made = recorded(*args, **kwargs)
+            return made if isinstance(made, Message) else Message(role, made)  # of an instance it is one
 
         return said
 
@@ -234,6 +235,8 @@ def _check_function(fn: Any, role: str) -> None:
             f"{name} has no docstring, which is the template of a prompt: write it under the def "
             "(python -OO takes docstrings away)"
         )
+    if inspect.iscoroutinefunction(fn):
+        raise GraphError(f"{name} is async, and there is nothing to wait for in a prompt: write def")
     if fn.__code__.co_code != _documented.__code__.co_code:
         raise GraphError(f"{name} does more than its docstring says: what a prompt function does is not run")
 
