@@ -72,7 +72,8 @@ class Demonstrations:
         if not values:
             return Proposal({}, problem=self._why_nothing(request, good))
         counts = ", ".join(f"{len(found[name])} for {name}" for name in values)
-        return Proposal(values, f"demonstrations from {len(good)} good runs: {counts}")
+        runs = f"{len(good)} good run{'s' * (len(good) != 1)}"
+        return Proposal(values, f"demonstrations from {runs}: {counts}")
 
     def _items(self, name: str, rollouts: Sequence[Rollout]) -> list[Any]:
         """Every demonstration of a parameter, each once, in the order of the runs."""

@@ -48,7 +48,9 @@ def ascending(request: Propose, names: tuple[str, ...]) -> list[Attempt]:
     present = Attempt(request.candidate.values, standing(request.evidence).mean)
     for attempt in (*request.history, present):
         if attempt.score is not None and attempt.problem is None:
-            found[canonical([attempt.values.get(name) for name in names])] = attempt
+            key = canonical([attempt.values.get(name) for name in names])
+            found.pop(key, None)
+            found[key] = attempt
     return sorted(found.values(), key=lambda attempt: attempt.score or 0.0)
 
 
