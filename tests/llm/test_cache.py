@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import json
 import stat
 import threading
@@ -72,6 +73,39 @@ def test_another_model_and_another_host_are_another_question(kept, server, ask_a
     with LoopbackServer(["elsewhere"]) as other, OpenAIModel("small", base_url=other.base_url) as model:
         assert model.ask("Hi").text == "elsewhere"
     assert (kept.hits, len(files(kept))) == (1, 3)
+
+
+def named_at_making(name):
+    def model(messages):
+        return name
+
+    return model
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda messages: "one", lambda messages: "other"),
+        (named_at_making("one"), named_at_making("other")),
+        (functools.partial(lambda name, messages: name, "one"), functools.partial(str.format, "other")),
+    ],
+    ids=["lambdas", "closures", "partials"],
+)
+def test_functions_of_one_name_are_different_models(kept, one, other):
+    assert [CallableModel(function, "same").ask("Hi").text for function in (one, other)] == ["one", "other"]
+    assert CallableModel(one, "same").ask("Hi").cached
+
+
+def test_a_function_that_notes_its_questions_is_the_same_model_each_time(kept):
+    asked = []
+
+    def noting(messages):
+        asked.append(messages)
+        return "yes"
+
+    model = CallableModel(noting)
+    assert [model.ask("Hi").cached for _ in range(3)] == [False, True, True]
+    assert len(asked) == 1
 
 
 def test_samples_are_kept_apart_and_no_endpoint_sees_their_number(kept, server, model):

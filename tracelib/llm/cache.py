@@ -1,7 +1,7 @@
 """Replies kept by their question, in a folder of JSON files: what was answered once is not paid for again.
 
-A file is named by the hash of model, host, messages, parameters and `sample`, and written whole or not at
-all. Only replies are kept, never failures.
+A file is named by the hash of model, host, messages, parameters and `sample`, and of the version of a function
+that is the model; it is written whole or not at all. Only replies are kept, never failures.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ from time import perf_counter
 from typing import Any
 
 from tracelib.errors import CacheWarning
+from tracelib.late import resolver
 from tracelib.llm.asked import as_text, asked, canonical, cleaned, key_of
 from tracelib.llm.guard import CACHES, Question, Steps
+from tracelib.llm.model import CALLABLE, LATE
 from tracelib.llm.reply import Reply, Usage
+
+_late = resolver(LATE)
 
 FORMAT = "tracelib reply 1"
 
@@ -157,6 +161,9 @@ class _Asking:
         self.question = question
         self.started = perf_counter()
         self.told = asked(question)
+        if question.function is not None and question.provider == CALLABLE:
+            # Lambdas, partials and functions made by others share their names.
+            self.told["version"] = _late("version_of")(question.function).hash
         self.key = key_of(self.told)
 
 

@@ -30,7 +30,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from concurrent.futures import Future
 from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal
@@ -46,6 +46,7 @@ class Question:
 
     `price` is the user's price of this model, None when unknown. `sample` tells apart askings of one
     question whose replies are to differ; no endpoint sees it. `streamed` when the text is read in pieces.
+    `function` is what answers in the place of an endpoint.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Question:
     price: Price | None = None
     sample: int = 0
     streamed: bool = False
+    function: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
 
 
 Steps = Generator["Question | Future[Any]", Reply, Reply]

@@ -52,11 +52,15 @@ LATE = {
     "client": "tracelib.llm.lent:ClientModel",
     "retry": "tracelib.llm.retry:RetryPolicy",
     "named": "tracelib.llm.registry:named_model",
+    "version_of": "tracelib.versioning.closure:version_of",
     "tell_question": "tracelib.programs.asking:tell_question",
     "tell_reply": "tracelib.programs.asking:tell_reply",
     "tell_failure": "tracelib.programs.asking:tell_failure",
 }
 _late = resolver(LATE)
+
+CALLABLE = "callable"
+"""The provider of a function that says no other."""
 
 
 class Model:
@@ -68,6 +72,8 @@ class Model:
     """
 
     provider: str = "custom"
+    function: Callable[..., Any] | None = None
+    """What answers, where that is a function of the user's."""
     _of_this_process: ClassVar[tuple[str, ...]] = ()
     """Attributes that neither a pickle nor a copy takes along; `_open` makes new ones."""
 
@@ -144,6 +150,7 @@ class Model:
             price=self.prices.get(self.name),
             sample=sample,
             streamed=streamed,
+            function=self.function,
         )
         return _told(question, passage(question, self._asked))
 
@@ -179,7 +186,8 @@ class CallableModel(Model):
     asynchronously runs in a worker thread. What the function raises is raised unchanged.
     """
 
-    provider = "callable"
+    provider = CALLABLE
+    function: Callable[..., Any]
     _of_this_process = ("_portal",)
 
     def __init__(
