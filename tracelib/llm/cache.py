@@ -1,6 +1,6 @@
 """Replies kept by their question, in a folder of JSON files: what was answered once is not paid for again.
 
-A file is named by the hash of model, host, messages, parameters and `sample`, and of the version of a function
+A file is named by the hash of model, host, messages, parameters and `sample`, and the version of a function
 that is the model; it is written whole or not at all. Only replies are kept, never failures.
 """
 
