@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "AllAtOnce": "optimizers.policies.picking",
     "Attempt": "optimizers.candidate",
+    "Beam": "optimizers.strategies.beam",
+    "BestOfN": "optimizers.strategies.best_of_n",
+    "Bootstrap": "optimizers.strategies.bootstrap",
     "Budget": "optimizers.budget",
     "By": "optimizers.policies.objectives",
     "ByCredit": "optimizers.policies.credit",
@@ -34,9 +37,11 @@ _PUBLIC = {
     "EditPrompt": "optimizers.proposers.protegi",
     "Evaluate": "optimizers.effects",
     "Evidence": "optimizers.evidence.evidence",
+    "Evolution": "optimizers.strategies.evolution",
     "Example": "optimizers.evaluating.dataset",
     "Gated": "optimizers.strategies.gated",
     "GradientCounsel": "optimizers.proposers.protegi",
+    "Halving": "optimizers.strategies.halving",
     "History": "optimizers.strategies.history",
     "InstructionPrompt": "optimizers.proposers.instruction",
     "Interval": "optimizers.evaluating.interval",
@@ -44,6 +49,7 @@ _PUBLIC = {
     "Lexicographic": "optimizers.policies.objectives",
     "LocalSearch": "optimizers.search",
     "Merge": "optimizers.proposers.merge",
+    "Mipro": "optimizers.strategies.mipro",
     "NonDominated": "optimizers.policies.objectives",
     "NonInferior": "optimizers.policies.gate",
     "OproPrompt": "optimizers.proposers.opro",
@@ -53,10 +59,12 @@ _PUBLIC = {
     "Outcome": "optimizers.driving.outcome",
     "ParaphrasePrompt": "optimizers.proposers.protegi",
     "Pareto": "optimizers.strategies.pareto",
+    "Parzen": "optimizers.policies.indices",
     "Patience": "optimizers.policies.stopping",
     "Plain": "optimizers.strategies.plain",
-    "ProgramDescription": "optimizers.proposers.instruction",
+    "Priority": "optimizers.strategies.priority",
     "Processes": "optimizers.driving.executors",
+    "ProgramDescription": "optimizers.proposers.instruction",
     "Progress": "optimizers.progress",
     "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
@@ -70,6 +78,7 @@ _PUBLIC = {
     "RulePrompt": "optimizers.proposers.rules",
     "ScoreReached": "optimizers.policies.stopping",
     "SignTest": "optimizers.policies.gate",
+    "Simba": "optimizers.strategies.simba",
     "Splits": "optimizers.driving.outcome",
     "Step": "optimizers.step",
     "Strict": "optimizers.policies.gate",
@@ -107,6 +116,7 @@ if TYPE_CHECKING:
     from optimizers.policies.gate import NonInferior as NonInferior
     from optimizers.policies.gate import SignTest as SignTest
     from optimizers.policies.gate import Strict as Strict
+    from optimizers.policies.indices import Parzen as Parzen
     from optimizers.policies.objectives import By as By
     from optimizers.policies.objectives import Lexicographic as Lexicographic
     from optimizers.policies.objectives import NonDominated as NonDominated
@@ -138,11 +148,19 @@ if TYPE_CHECKING:
     from optimizers.search import LocalSearch as LocalSearch
     from optimizers.search import RandomSearch as RandomSearch
     from optimizers.step import Step as Step
+    from optimizers.strategies.beam import Beam as Beam
+    from optimizers.strategies.best_of_n import BestOfN as BestOfN
+    from optimizers.strategies.bootstrap import Bootstrap as Bootstrap
     from optimizers.strategies.credit import Credit as Credit
+    from optimizers.strategies.evolution import Evolution as Evolution
     from optimizers.strategies.gated import Gated as Gated
+    from optimizers.strategies.halving import Halving as Halving
     from optimizers.strategies.history import History as History
+    from optimizers.strategies.mipro import Mipro as Mipro
     from optimizers.strategies.pareto import Pareto as Pareto
     from optimizers.strategies.plain import Plain as Plain
+    from optimizers.strategies.priority import Priority as Priority
+    from optimizers.strategies.simba import Simba as Simba
     from optimizers.trainer import Trainer as Trainer
     from optimizers.training.optimize import optimize as optimize
 

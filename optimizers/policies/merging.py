@@ -13,6 +13,7 @@ from itertools import combinations
 
 from optimizers.candidate import Candidate
 from optimizers.effects import Propose
+from optimizers.policies.memory import attempt_of
 from optimizers.policies.pool import Pool
 from optimizers.policies.standing import by_example
 from optimizers.rollout import Rollout
@@ -31,8 +32,10 @@ class Pair:
     second: Candidate
     ancestor: Candidate
 
-    def request(self, nth: int) -> Propose:
-        return Propose(self.first, nth=nth, kind=KIND, others=(self.second, self.ancestor))
+    def request(self, nth: int, pool: Pool) -> Propose:
+        """The merge, told what each of the two scored."""
+        told = tuple(attempt_of(one, pool.rollouts[one.id]) for one in (self.first, self.second))
+        return Propose(self.first, (), nth, told, kind=KIND, others=(self.second, self.ancestor))
 
 
 @dataclass

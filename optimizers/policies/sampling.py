@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from math import exp
 from typing import TypeVar
 
@@ -34,9 +34,7 @@ def sample_of(size: int, wanted: int | None, rng: random.Random) -> tuple[int, .
     return tuple(sorted(rng.sample(range(size), wanted)))
 
 
-def distinct(
-    made: Sequence[Candidate | Rejected | Advice], known: Mapping[str, object] | Sequence[str] = ()
-) -> list[Candidate]:
+def distinct(made: Sequence[Candidate | Rejected | Advice], known: Container[str] = ()) -> list[Candidate]:
     """The candidates among what was made, each once, without those whose ids are known."""
     kids = (kid for kid in made if isinstance(kid, Candidate) and kid.id not in known)
     return list({kid.id: kid for kid in kids}.values())

@@ -57,7 +57,7 @@ class Pareto:
         for step in range(self.steps):
             pair = merges.next(pool, rng)
             if pair is not None:
-                kid = yield pair.request(step)
+                kid = yield pair.request(step, pool)
                 if not isinstance(kid, Candidate) or kid in pool:
                     continue
                 accepted = holds(pool, pair, (yield Evaluate(kid, "validation", subsample(pool, pair, rng))))

@@ -22,7 +22,7 @@ class Plain:
 
     The cheapest there is: runs per step: batch; calls: 1, or a critic per edge and 1 per parameter with
     TextGrad's prompts. Nothing keeps a gain, so noise wears it off; the trainer's gate judges only the end.
-    `memory` is how many earlier values each proposal is told of, for momentum.
+    `memory` is how many earlier values, and reasons of earlier proposals, each proposal is told of.
     """
 
     batch: int = 3
@@ -32,13 +32,15 @@ class Plain:
     proposers: Mapping[str, Maker] = field(default_factory=dict)
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
-        here, history = seed, deque[Attempt](maxlen=self.memory)
+        here, history, reasons = seed, deque[Attempt](maxlen=self.memory), deque[str](maxlen=self.memory)
         batches = minibatches(train, self.batch, rng)
         for step in range(self.steps):
             rollouts = yield Evaluate(here, "train", next(batches), evidence=True)
             if perfect(rollouts, self.perfect):
                 continue
-            made = yield Propose(here, rollouts, step, tuple(history))
+            made = yield Propose(here, rollouts, step, tuple(history), notes=tuple(reasons))
             history.append(attempt_of(here, rollouts))
-            here = made if isinstance(made, Candidate) else here
+            if isinstance(made, Candidate):
+                here = made
+                reasons.append(made.note)
         return here

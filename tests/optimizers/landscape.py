@@ -107,12 +107,13 @@ class Crossing:
 
 
 class Picked:
-    """Fills the named parameters with what the evidence shows and the request's number; asks nobody."""
+    """Fills parameters with a number made of the evidence and the request, or a list of it; asks nobody."""
 
     def choose(self, request: Propose, rng: random.Random) -> Proposal:
         seen = [rollout.example for rollout in request.evidence]
-        names = request.names or ("x",)
-        return Proposal({name: (sum(seen) + request.nth) % 97 / 97 for name in names}, "picked")
+        number, values = (13 * sum(seen) + 29 * request.nth) % 97 / 97, request.candidate.values
+        lists = tuple(name for name in request.names or values if isinstance(values[name], list))
+        return Proposal({name: [number] for name in lists} or {"x": number}, "picked")
 
 
 OTHERS: dict[str, Asked] = {

@@ -36,13 +36,21 @@ from optimizers.driving.events import RolloutDone
 from optimizers.effects import Evaluate, Job, Propose
 from optimizers.journal import Journal
 from optimizers.rollout import Rollout
+from optimizers.strategies.beam import Beam
+from optimizers.strategies.best_of_n import BestOfN
+from optimizers.strategies.bootstrap import Bootstrap
 from optimizers.strategies.credit import Credit
+from optimizers.strategies.evolution import Evolution
 from optimizers.strategies.gated import Gated
+from optimizers.strategies.halving import Halving
 from optimizers.strategies.history import History
 from optimizers.strategies.local_search import LocalSearching
+from optimizers.strategies.mipro import Mipro
 from optimizers.strategies.pareto import Pareto
 from optimizers.strategies.plain import Plain
+from optimizers.strategies.priority import Priority
 from optimizers.strategies.random_search import RandomSearching
+from optimizers.strategies.simba import Simba
 from tracelib.errors import OptimizerError
 from tracelib.llm.reply import Reply, Usage
 from tracelib.testing import ScriptedModel
@@ -53,6 +61,15 @@ STRATEGIES = {
     "history": History(proposals=2, steps=3, memory=3),
     "pareto": Pareto(batch=2, steps=6, perfect=None),
     "credit": Credit(batch=2, steps=6, perfect=None),
+    "beam": Beam(width=2, steps=2, batch=2, paraphrases=1, pulls=5, sample=2, perfect=None),
+    "best of n": BestOfN(proposals=5, batch=2),
+    "halving": Halving(proposals=5, rounds=2, batch=2),
+    "priority": Priority(explored=2, proposals=2, batch=2, steps=3),
+    "genetic": Evolution("genetic", population=4, generations=2, examples=3),
+    "differential": Evolution("differential", population=4, generations=2),
+    "bootstrap": Bootstrap(sets=4, threshold=1.0, wanted=3, batch=2),
+    "mipro": Mipro(options=3, trials=12, batch=2, every=3, bootstrap=3),
+    "simba": Simba(programs=3, candidates=3, batch=3, steps=3),
     "gated": Gated(batch=2, proposals=2, steps=5, memory=3, perfect=None),
     "random": RandomSearching(SPACES, trials=9),
     "local": LocalSearching(SPACES, trials=12),
@@ -555,7 +572,7 @@ def useless(messages):
 def worsening(job: Job) -> Rollout:
     """Everything but the seed is worse than it, on each example."""
     score = 0.5 if job.candidate == SEED else 0.4 - len(job.candidate.id) / 100
-    return Rollout(job.example, job.split, score + job.example / 100)
+    return Rollout(job.example, job.split, score + job.example / 100 + job.replicate % 3 / 1000)
 
 
 @pytest.mark.parametrize("name", ["random", "local"])

@@ -128,8 +128,9 @@ def test_two_of_the_front_that_changed_different_values_of_an_ancestor_can_be_me
     pool, one, two = family()
     (pair,) = pairs_of(pool)
     assert (pair.first, pair.second, pair.ancestor) == (one, two, SEED)
-    request = pair.request(7)
+    request = pair.request(7, pool)
     assert (request.kind, request.candidate, request.others) == ("merge", one, (two, SEED))
+    assert [attempt.values for attempt in request.history] == [one.values, two.values]
 
 
 def test_neither_relatives_in_line_nor_two_changes_of_the_same_value_are_merged() -> None:

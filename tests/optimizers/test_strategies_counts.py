@@ -19,11 +19,19 @@ from optimizers.driving.asking import Asking
 from optimizers.driving.outcome import Outcome
 from optimizers.effects import Job
 from optimizers.rollout import Rollout
+from optimizers.strategies.beam import Beam
+from optimizers.strategies.best_of_n import BestOfN
+from optimizers.strategies.bootstrap import Bootstrap
 from optimizers.strategies.credit import Credit
+from optimizers.strategies.evolution import Evolution
 from optimizers.strategies.gated import Gated
+from optimizers.strategies.halving import Halving, rungs
 from optimizers.strategies.history import History
+from optimizers.strategies.mipro import Mipro
 from optimizers.strategies.pareto import Pareto
 from optimizers.strategies.plain import Plain
+from optimizers.strategies.priority import Priority
+from optimizers.strategies.simba import Simba
 from tracelib.testing import ScriptedModel
 
 SEED = Candidate({"a": 0, "b": 0})
@@ -42,7 +50,7 @@ def falling(job: Job) -> Rollout:
 
 
 class Fresh:
-    """A model whose every reply is new: the values grow by one more each time; advice is two texts."""
+    """A model whose every reply is new, its values higher than all before; advice is two texts."""
 
     def __init__(self) -> None:
         self.replies = 0
@@ -52,7 +60,7 @@ class Fresh:
         asked = json.loads(messages[0]["content"])
         if "names" not in asked:
             return json.dumps([f"one {self.replies}", f"two {self.replies}"])
-        return json.dumps({name: asked["values"][name] + self.replies for name in asked["names"] or ["a"]})
+        return json.dumps(dict.fromkeys(asked["names"] or ["a"], self.replies))
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,13 @@ class Count:
     outcome: Outcome
 
 
-def counted(strategy: Any, evaluate: Any, splits: Splits = SPLITS, seed: int = 0) -> Count:
+def counted(
+    strategy: Any, evaluate: Any, splits: Splits = SPLITS, seed: int = 0, start: Candidate = SEED
+) -> Count:
     """Run a strategy on one thread, and count at the evaluator and at the model."""
     runs, model = Counted(evaluate), ScriptedModel(Fresh())
     outcome = Driver(runs, Asking(Writer(), model, others=OTHERS), executor=1, seed=seed).run(
-        strategy, SEED, splits
+        strategy, start, splits
     )
     assert outcome.spent.rollouts == len(runs.runs)
     assert outcome.spent.calls == len(model.asked)
@@ -95,9 +105,11 @@ def test_gated_runs_its_minibatch_for_every_proposal_and_validation_for_the_best
 
 @pytest.mark.parametrize("k", STEPS)
 @pytest.mark.parametrize("n", [1, 4])
-def test_history_runs_its_examples_for_every_proposal(k: int, n: int) -> None:
+def test_history_runs_its_examples_for_every_proposal_and_validation_for_a_new_best(k: int, n: int) -> None:
     count = counted(History(proposals=n, steps=k, examples=10), rising)
-    assert (count.runs, count.calls) == (V + 10 + k * n * 10 + V, k * n)
+    assert (count.runs, count.calls) == (V + 10 + k * (n * 10 + V), k * n)
+    count = counted(History(proposals=n, steps=k, examples=10), falling)
+    assert (count.runs, count.calls) == (V + 10 + k * n * 10, k * n)
 
 
 @pytest.mark.parametrize("k", STEPS)
@@ -123,3 +135,83 @@ def test_a_merge_runs_five_examples_and_the_rest_of_validation_when_it_holds() -
     assert len(count.outcome.rollouts(merged, "validation")) == V
     assert count.calls == 8 - 1
     assert count.runs == 7 * 2 * 4 + V * len(validated)
+
+
+@pytest.mark.parametrize("m", [0, 2])
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_beam_asks_for_reasons_edits_and_paraphrases_and_its_bandit_spends_its_pulls(
+    k: int, m: int
+) -> None:
+    beam = Beam(width=3, steps=k, batch=4, groups=2, paraphrases=m, expansion=3, pulls=8, sample=2)
+    count = counted(beam, rising, Splits(T * 4, V))
+    members = [1, 3][:k]
+    reasons = 2  # per group
+    assert count.calls == sum(w * 2 * (1 + reasons * (1 + m)) for w in members)
+    assert count.runs == V + sum(w * 4 + 8 * 2 + V for w in members)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_best_of_n_runs_one_batch_and_validation_for_every_proposal(n: int) -> None:
+    count = counted(BestOfN(proposals=n, batch=6), rising)
+    assert (count.runs, count.calls) == (V + 6 + n * V, n)
+
+
+def test_halving_runs_what_is_left_on_the_examples_that_are_new_in_a_rung() -> None:
+    count = counted(Halving(proposals=7, rounds=1, batch=4), falling)
+    assert rungs(8, T, 2) == [15, 30, 60]
+    assert count.runs == V + 8 * 15 + 4 * (30 - 15) + 2 * (60 - 30)
+    assert count.calls == 7
+    count = counted(Halving(proposals=7, rounds=2, batch=4), rising)
+    # The second round begins with the winner of the first, which ran on all of train, but unrecorded.
+    assert count.runs == V + (8 * 15 + 4 * 15 + 2 * 30 + V) + 4 + (7 * 15 + 4 * 15 + 2 * 30 + V)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_priority_runs_the_explored_twice_and_their_kids_once(k: int) -> None:
+    count = counted(Priority(explored=2, proposals=3, batch=2, steps=k), rising)
+    explored = [1, *[2] * (k - 1)]
+    assert count.calls == sum(c * 3 for c in explored)
+    assert count.runs == V + sum(c * 2 + (c * 3 + c) * 2 + V for c in explored)
+
+
+@pytest.mark.parametrize("way", ["genetic", "differential"])
+@pytest.mark.parametrize("k", STEPS)
+def test_a_generation_makes_and_runs_one_child_per_member(way: Any, k: int) -> None:
+    count = counted(Evolution(way, population=4, generations=k, examples=9), rising)
+    assert count.calls == 3 + k * 4
+    assert count.runs == V + (4 * 9 + V) + k * (4 * 9 + V)
+
+
+def test_bootstrap_asks_no_model_and_runs_train_until_enough_went_well() -> None:
+    seed = Candidate({"a": 0, "shown": []})
+    count = counted(Bootstrap(sets=5, threshold=1.0, wanted=10, batch=4), shown, start=seed)
+    assert (count.runs, count.calls) == (V + 12 + 6 * V, 0)
+    count = counted(Bootstrap(sets=5, threshold=99.0, wanted=10, batch=4), shown, start=seed)
+    assert (count.runs, count.calls) == (V + T + 6 * V, 0)
+
+
+def shown(job: Job) -> Rollout:
+    """The more is shown the better; replicates differ a little."""
+    values = job.candidate.values
+    return Rollout(job.example, job.split, 10.0 + len(values["shown"]) + values["a"] + job.replicate / 1000)
+
+
+@pytest.mark.parametrize("trials", [3, 10])
+def test_mipro_asks_once_for_every_option_and_runs_a_minibatch_per_trial(trials: int) -> None:
+    seed = Candidate({"a": 0, "b": 0, "shown": []})
+    mipro = Mipro(options=4, trials=trials, batch=5, every=3, bootstrap=6)
+    count = counted(mipro, shown, Splits(T * 10, V), start=seed)
+    assert count.calls == 2 + 3 * 2
+    full = -(-trials // 3)
+    assert count.runs == V + 6 + trials * 5 + full * V
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_simba_runs_a_minibatch_for_each_program_and_each_kid(k: int) -> None:
+    seed = Candidate({"a": 0, "shown": []})
+    count = counted(Simba(programs=3, candidates=2, batch=4, steps=k), shown, start=seed)
+    ran = [one for one in count.outcome.archive.candidates if count.outcome.rollouts(one, "train")]
+    ruled = [one for one in ran if one.note == "it was written so"]
+    assert len(ran) == 1 + 2 * k
+    assert count.calls == len(ruled) <= 2 * k
+    assert count.runs == V + k * (3 * 4 + 2 * 4 + V)
