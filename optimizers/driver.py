@@ -16,6 +16,7 @@ from optimizers.driving.events import Callback, Event, RunBroken, RunStarted, Te
 from optimizers.driving.outcome import Outcome, Splits
 from optimizers.driving.performer import Performer
 from optimizers.driving.run import Run, Terms
+from optimizers.driving.signals import Terminated, cancellable, terminable
 from optimizers.journal import Journal
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.stopping import Stopping
@@ -43,8 +44,12 @@ class Driver:
     seed: int = 0
 
     def run(self, strategy: Strategy, candidate: Candidate, splits: Splits) -> Outcome:
-        """Search from this candidate. What is raised, Ctrl-C too, carries a note on how to resume."""
-        return self._run(strategy, candidate, splits, None, _Running())
+        """Search from this candidate. What is raised carries a note on how to resume; Ctrl-C does too.
+
+        In the main thread SIGTERM raises Terminated, a KeyboardInterrupt, unless it has a handler already.
+        """
+        with terminable():
+            return self._run(strategy, candidate, splits, None, _Running())
 
     async def arun(self, strategy: Strategy, candidate: Candidate, splits: Splits) -> Outcome:
         """`run` for an async caller: what awaits runs on the caller's loop, the rest in threads."""
@@ -53,13 +58,18 @@ class Driver:
         work = loop.run_in_executor(
             None, lambda: context.run(self._run, strategy, candidate, splits, loop, running)
         )
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            running.halt()
-            await asyncio.wait([work])
-            work.exception()
-            raise
+        with cancellable(loop) as came:
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError as error:
+                running.halt()
+                await asyncio.wait([work])
+                work.exception()
+                if not came:
+                    raise
+                terminated = Terminated()
+                terminated.add_note(_how_to_resume(self.journal))
+                raise terminated from error
 
     def _run(
         self,
@@ -103,7 +113,7 @@ class _Running:
             self._performer.halt()
 
 
-def _how_to_resume(journal: Journal) -> str:
-    if journal.path is None:
+def _how_to_resume(journal: Journal | None) -> str:
+    if journal is None or journal.path is None:
         return "Nothing of this run was kept; with a journal (fit(..., resume='run.jsonl')) it could go on."
     return f"What had ended is kept; the same call with resume={str(journal.path)!r} goes on from there."
