@@ -46,10 +46,13 @@ _PUBLIC = {
     "InstructionPrompt": "optimizers.proposers.instruction",
     "Interval": "optimizers.evaluating.interval",
     "Journal": "optimizers.journal",
+    "Keep": "optimizers.policies.keep",
+    "Length": "optimizers.policies.length",
     "Lexicographic": "optimizers.policies.objectives",
     "LocalSearch": "optimizers.search",
     "Merge": "optimizers.proposers.merge",
     "Mipro": "optimizers.strategies.mipro",
+    "NoCopy": "optimizers.policies.copying",
     "NonDominated": "optimizers.policies.objectives",
     "NonInferior": "optimizers.policies.gate",
     "OproPrompt": "optimizers.proposers.opro",
@@ -112,11 +115,14 @@ if TYPE_CHECKING:
     from optimizers.journal import Journal as Journal
     from optimizers.optimizer import Optimizer as Optimizer
     from optimizers.optoprime import OptoPrime as OptoPrime
+    from optimizers.policies.copying import NoCopy as NoCopy
     from optimizers.policies.credit import ByCredit as ByCredit
     from optimizers.policies.gate import NonInferior as NonInferior
     from optimizers.policies.gate import SignTest as SignTest
     from optimizers.policies.gate import Strict as Strict
     from optimizers.policies.indices import Parzen as Parzen
+    from optimizers.policies.keep import Keep as Keep
+    from optimizers.policies.length import Length as Length
     from optimizers.policies.objectives import By as By
     from optimizers.policies.objectives import Lexicographic as Lexicographic
     from optimizers.policies.objectives import NonDominated as NonDominated
