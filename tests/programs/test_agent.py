@@ -303,6 +303,8 @@ def test_nothing_is_recorded_where_recording_is_stopped() -> None:
         (lambda messages: "text", {}, "gave str 'text', and agent_loop needs a Reply"),
         (lambda messages: asyncio.sleep(0), {}, "the program is async, and does not say so"),
         (lambda messages: Reply("x"), {"max_turns": 0}, "max_turns is how often the program is asked"),
+        (lambda messages: Reply("x"), {"errors": "rase"}, "errors is one of tell, raise, not 'rase'"),
+        (lambda messages: Reply("x"), {"tools": add}, r"write tools=\[...\]"),
     ],
 )
 def test_what_is_no_agent_is_refused_in_words(program: Any, options: dict[str, Any], words: str) -> None:

@@ -149,3 +149,17 @@ def test_arguments_are_checked_once_and_under_the_names_that_a_model_is_told() -
 
     assert list(pay.schema["function"]["parameters"]["properties"]) == ["sum", "from"]
     assert called(pay, **{"sum": 1, "from": "Ann"}).content == "2 Ann"
+
+
+WEB = {"type": "web_search"}
+
+
+@pytest.mark.parametrize("by_place", [False, True])
+def test_a_tool_of_the_endpoints_own_may_be_given_beside(by_place: bool) -> None:
+    wanted = Reply("", tool_calls=(ToolCall("1", "poet", '{"about": "rain"}'),))
+    editor = trace.lm(model=ScriptedModel([wanted, "Fine."]))(lambda messages: messages)
+    if by_place:
+        talk = trace.agent_loop(editor, [poet, WEB])("A poem!")
+    else:
+        talk = trace.agent_loop(editor, "A poem!", tools=[poet, WEB])
+    assert talk.messages[2].content == "YOU WRITE POEMS. 2 LINES ABOUT RAIN"

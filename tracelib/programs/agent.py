@@ -18,7 +18,7 @@ from tracelib.llm.message import Message, as_messages
 from tracelib.llm.reply import Reply
 from tracelib.programs.handing import handed
 from tracelib.programs.program import BoundProgram, Program
-from tracelib.programs.tool import acall_tools, call_tools
+from tracelib.programs.tool import acall_tools, by_name, call_tools, check_errors
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,19 @@ def agent_loop(
     """
     if not isinstance(max_turns, int) or max_turns < 1:
         raise GraphError(f"max_turns is how often the program is asked, 1 or more, not {max_turns!r}")
+    check_errors(errors)
     if _are_tools(messages):
         options: dict[str, Any] = {"max_turns": max_turns, "parallel": parallel, "errors": errors}
         return functools.partial(agent_loop, program, tools=messages, **options)
-    offered = list(tools)
+    offered = list(by_name(tools).values())
     run = Loop(_offering(program, offered), {"tools": offered, "parallel": parallel, "errors": errors})
     given = name_of(program), as_messages(messages), max_turns
     return run.handed_later(run.later(*given)) if _is_async(program) else run.handed(run.now(*given))
 
 
 def _are_tools(given: Any) -> bool:
-    """Whether these are functions to call, and no messages."""
-    return isinstance(given, (list, tuple)) and bool(given) and all(map(callable, given))
+    """Whether there are functions to call among these, and so no messages."""
+    return isinstance(given, (list, tuple)) and any(map(callable, given))
 
 
 class Loop:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -20,7 +19,7 @@ from tracelib.errors import BadRequest, GraphError, InvalidReply
 from tracelib.llm.message import Message, assistant, plain, system, user
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
-from tracelib.programs.tool import as_tool
+from tracelib.programs.tool import by_name
 
 FORMATS = SCHEMA, JSON, WORDS = ("json_schema", "json_object", "words")
 """The ways to ask for an object: by a schema, for JSON that a message describes, or by the message alone."""
@@ -82,22 +81,8 @@ class Question:
 
     @cached_property
     def tools(self) -> dict[str, Any]:
-        """What is offered, by name. Raises GraphError for two of one name."""
-        named = [(_name_of(one), one) for one in self._offered]
-        twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
-        if twice:
-            raise GraphError(
-                f"two tools are called {twice[0]}, and a model could not say which it means: "
-                'name one of them, tool(function, name="...")'
-            )
-        return dict(named)
-
-    @cached_property
-    def _offered(self) -> list[Any]:
-        given: Any = plain(self.given.get("tools")) or ()
-        if not isinstance(given, Iterable) or isinstance(given, (str, Mapping)):
-            raise GraphError(f"tools is a list of what is offered, not {given!r}: write tools=[...]")
-        return [as_tool(one) if callable(one) else one for one in given]
+        """What is offered, by name."""
+        return by_name(plain(self.given.get("tools")) or ())
 
     @property
     def kind(self) -> Any:
@@ -213,9 +198,3 @@ def _correction(error: InvalidReply) -> str:
 def _is_about_format(error: BadRequest) -> bool:
     """Whether an endpoint refused the response format, not the question."""
     return error.status in UNKNOWN_FORMAT and any(word in str(error) for word in FORMAT_WORDS)
-
-
-def _name_of(offered: Any) -> str:
-    schema = getattr(offered, "schema", offered)
-    function = schema.get("function", schema) if isinstance(schema, Mapping) else {}
-    return str(function.get("name") or getattr(offered, "__name__", offered))

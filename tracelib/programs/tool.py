@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Coroutine, Iterable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -220,13 +221,18 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return portal.run(coroutine)
 
 
-def _wanted(reply: Any, tools: Iterable[Any], errors: str) -> list[Wanted]:
+def check_errors(errors: str) -> None:
+    """Raises GraphError for what is no way to treat failures of tools."""
     if errors not in ERRORS:
         raise GraphError(f"errors is one of {', '.join(ERRORS)}, not {errors!r}")
+
+
+def _wanted(reply: Any, tools: Iterable[Any], errors: str) -> list[Wanted]:
+    check_errors(errors)
     reply = handed(reply)
     if not isinstance(reply, Reply):
         raise GraphError(f"{type(reply).__name__} {reply!r} is no Reply, and calls no tools")
-    known = {one.offer.name: one for one in map(as_tool, tools)} or reply.tools
+    known = by_name(tools) or reply.tools
     calls = [(call, as_tool(known.get(call.name))) for call in reply.tool_calls]
     return [Wanted(call, reply, found, list(known), errors == "tell") for call, found in calls]
 
@@ -247,6 +253,27 @@ def _calling(fn: Any) -> Any:
         return await fn(*args, **kwargs)
 
     return awaited if runner_of(plain) is run_coroutine else called
+
+
+def by_name(tools: Any) -> dict[str, Any]:
+    """What is offered by name: tools, and dicts as they are. Raises GraphError for two of one name."""
+    if not isinstance(tools, Iterable) or isinstance(tools, (str, Mapping)):
+        raise GraphError(f"tools is a list of what is offered, not {tools!r}: write tools=[...]")
+    offered = [as_tool(one) if callable(one) else one for one in tools]
+    named = [(_name_of(one), one) for one in offered]
+    twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    if twice:
+        raise GraphError(
+            f"two tools are called {twice[0]}, and a model could not say which it means: "
+            'name one of them, tool(function, name="...")'
+        )
+    return dict(named)
+
+
+def _name_of(offered: Any) -> str:
+    schema = getattr(offered, "schema", offered)
+    function = schema.get("function", schema) if isinstance(schema, Mapping) else {}
+    return str(function.get("name") or getattr(offered, "__name__", offered))
 
 
 def as_tool(one: Any) -> Any:
