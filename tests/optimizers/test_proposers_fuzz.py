@@ -183,12 +183,8 @@ def test_whatever_critics_and_descent_reply_a_value_stays_or_fits(seed: int, dra
         return given_back[-1]
 
     request = CONVERSATIONS["textgrad"].asked(WORLD)
-    asking = Asking(None, None, check_of(WORLD))
-    talk = (
-        CONVERSATIONS["textgrad"]
-        .proposer(WORLD)
-        .converse(request, lambda proposal: asking._checked(proposal, request))
-    )
+    conversation = CONVERSATIONS["textgrad"].proposer(WORLD)
+    talk = conversation.converse(request, lambda proposal: checked(WORLD, proposal))
     proposal, _ = held(talk, answer)
     assert is_sound(WORLD, proposal, given_back)
 
