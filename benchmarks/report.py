@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.goals import GOALS
 from benchmarks.harness import Row
+from benchmarks.simulated import CAVEATS
 
 HEAD = ("benchmark", "measured", "min..max", "unit", "goal", "floor", "peers, published", "verdict", "note")
 RIGHT = frozenset(("measured", "goal"))
@@ -37,6 +38,17 @@ def table(rows: list[Row], here: Here) -> str:
     lines = [_cells(row, here) for row in rows]
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
     return "\n".join(_aligned(line, head, widths) for line in [head, ["-" * w for w in widths], *lines])
+
+
+def caveats(rows: Iterable[Row]) -> str:
+    """What has to be read with rows of a simulated model; nothing where there are none."""
+    return f"\n\n{CAVEATS}" if any(row.name.startswith("simulated") for row in rows) else ""
+
+
+def merged(*found: Here) -> dict[str, dict[str, Row]]:
+    """The rows of each peer from several tables."""
+    peers = dict.fromkeys(peer for rows in found for peer in rows)
+    return {peer: {name: row for rows in found for name, row in rows.get(peer, {}).items()} for peer in peers}
 
 
 def _aligned(line: list[str], head: list[str], widths: list[int]) -> str:
@@ -77,6 +89,7 @@ def to_json(rows: list[Row], here: Here, size: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.platform(),
         "size": size,
+        "caveats": caveats(rows).strip(),
         "rows": [_row_to_json(row) for row in rows],
         "peers": {peer: [row.to_json() for row in found.values()] for peer, found in here.items()},
     }

@@ -16,6 +16,7 @@ from benchmarks import (
     graphs,
     loading,
     memory,
+    optimizing,
     peers,
     pictures,
     postgres,
@@ -25,7 +26,8 @@ from benchmarks import (
 )
 from benchmarks.goals import GOALS
 from benchmarks.harness import Row
-from benchmarks.report import missed, number, table, to_json, verdict
+from benchmarks.peers import environments
+from benchmarks.report import caveats, merged, missed, number, table, to_json, verdict
 from benchmarks.sizes import SIZES, Size
 
 BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
@@ -49,8 +51,10 @@ BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
     "opening": storing.opening,
     "threads": threads.concurrency,
     "programs": programs.programs,
+    "optimizers": optimizing.optimizers,
 }
 
+PEERS = "measure the peers that are installed, too; for `optimizers` those that are not are downloaded"
 POSTGRES = "a server to measure a store on, in a new database that is dropped again: postgresql://..."
 
 
@@ -67,10 +71,12 @@ def main(arguments: list[str]) -> int:
         print(table(list(loading.install_size()), {}))
         return 0
     size = "quick" if asked.quick else asked.size
-    rows = list(measured(asked.benchmarks or list(BENCHMARKS), SIZES[size], asked.postgres))
-    here, absent = peers.measured_by(asked.peer_python or [sys.executable], size) if asked.peers else ({}, [])
-    print(table(rows, here))
-    print(summary(rows, absent if asked.peers else peers.absent()))
+    names = asked.benchmarks or list(BENCHMARKS)
+    rows = list(measured(names, SIZES[size], asked.postgres))
+    here = beside(names, size, asked.peer_python or [sys.executable]) if asked.peers else {}
+    absent = [peer for peer in peers.PEERS if peer not in here] if asked.peers else peers.absent()
+    print(table(rows, here) + caveats(rows))
+    print(summary(rows, absent))
     if asked.json is not None:
         asked.json.write_text(json.dumps(to_json(rows, here, size), indent=1, ensure_ascii=False) + "\n")
     return 1 if asked.check and missed(rows) else 0
@@ -85,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="the same as --size quick: about a minute")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     add("--check", action="store_true", help="exit with 1 when a goal is missed")
-    add("--peers", action="store_true", help="measure the peers that are installed, too")
+    add("--peers", action="store_true", help=PEERS)
     add("--peer-python", action="append", metavar="PYTHON", help="an interpreter that has a peer; repeatable")
     add("--postgres", metavar="URL", default=os.environ.get(postgres.VARIABLE), help=POSTGRES)
     add("--install-size", action="store_true", help="only that: installs with pip, needs the network")
@@ -102,6 +108,19 @@ def measured(names: list[str], size: Size, server: str | None) -> Iterator[Row]:
         except Exception as error:
             traceback.print_exc()
             yield Row(name, "failed", None, f"{type(error).__name__}: {error}")
+
+
+def beside(names: list[str], size: str, pythons: list[str]) -> dict[str, dict[str, Row]]:
+    """The rows of each peer, by name; optimizers are given to peers in environments made for that."""
+    if "optimizers" not in names:
+        return peers.measured_by(pythons, size)
+    having = environments.interpreters(pythons)
+    simulated = optimizing.theirs(SIZES[size], having)
+    return (
+        simulated
+        if names == ["optimizers"]
+        else merged(peers.measured_by(list(having.values()), size), simulated)
+    )
 
 
 def listing() -> str:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """Counts, not times: repeats of a cell, operations in a repeat, nodes of graphs, calls in a store."""
+    """Counts, not times: repeats of a cell, operations in a repeat, nodes of graphs, calls in a store.
+
+    `loops` are repeats of an optimizer's loop, `steps` its steps, `seeds` and `rollouts` those of a search.
+    """
 
     repeats: int
     calls: int
@@ -20,6 +23,10 @@ class Size:
     thread_calls: int
     closures: tuple[int, ...]
     stored: int
+    loops: int
+    steps: int
+    seeds: int
+    rollouts: int
 
 
 FULL = Size(
@@ -34,6 +41,10 @@ FULL = Size(
     thread_calls=200_000,
     closures=(5, 50, 500),
     stored=1_000_000,
+    loops=5,
+    steps=24,
+    seeds=20,
+    rollouts=300,
 )
 QUICK = Size(
     repeats=5,
@@ -47,6 +58,10 @@ QUICK = Size(
     thread_calls=40_000,
     closures=(5, 50, 500),
     stored=50_000,
+    loops=3,
+    steps=24,
+    seeds=5,
+    rollouts=300,
 )
 TINY = Size(
     repeats=1,
@@ -60,6 +75,10 @@ TINY = Size(
     thread_calls=320,
     closures=(2, 4),
     stored=200,
+    loops=1,
+    steps=3,
+    seeds=1,
+    rollouts=80,
 )
 
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}

@@ -35,6 +35,7 @@ FIRST_ROWS = {
     "opening": "store, init and first call",
     "threads": "threads, 320 calls",
     "programs": "program, sync",
+    "optimizers": "simulated loop, model calls a step",
 }
 
 
@@ -171,6 +172,7 @@ def test_the_harness_runs_without_anything_installed() -> None:
     script = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "import benchmarks.harness, benchmarks.shapes, benchmarks.written, benchmarks.peers.cells\n"
+        "import benchmarks.simulated.oracle, benchmarks.simulated.ran, benchmarks.simulated.peers\n"
         "assert 'tracelib' not in sys.modules"
     )
     assert run("-I", "-S", "-c", script).returncode == 0

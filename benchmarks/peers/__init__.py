@@ -13,6 +13,7 @@ from benchmarks.harness import ROOT, Row
 PEERS = {
     "trace-opt": ("opto", "benchmarks.peers.trace_opt"),
     "textgrad": ("textgrad", "benchmarks.peers.textgrad"),
+    "gepa": ("gepa", "benchmarks.peers.gepa"),
 }
 """Each peer's package, and the module here that measures it."""
 
@@ -25,12 +26,12 @@ def absent() -> list[str]:
     return [peer for peer, (package, _) in PEERS.items() if importlib.util.find_spec(package) is None]
 
 
-def measured_by(pythons: list[str], size: str) -> tuple[dict[str, dict[str, Row]], list[str]]:
-    """The rows of each peer that one of the interpreters has, by name; and the peers that none has."""
+def measured_by(pythons: list[str], size: str) -> dict[str, dict[str, Row]]:
+    """The rows of each peer that one of the interpreters has, by name."""
     found: dict[str, dict[str, Row]] = {}
     for python in pythons:
         found.update(_ask(python, size))
-    return found, [peer for peer in PEERS if peer not in found]
+    return found
 
 
 def _ask(python: str, size: str) -> dict[str, dict[str, Row]]:

@@ -1,0 +1,63 @@
+"""The figures of optimizers beside the simulated model, as JSON: ours, or those of the peers that are named.
+
+    python -m benchmarks.simulated SIZE [PEER=PYTHON ...]
+
+It runs in a process of its own, for it loads the openai package, which other benchmarks have to do without.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+
+from benchmarks.harness import Row
+from benchmarks.simulated import budgeted, faults, loops, searching, waiting
+from benchmarks.sizes import SIZES, Size
+
+Measure = Callable[[Size], Iterable[Row]]
+
+OURS: dict[str, Measure] = {
+    "loop": lambda size: loops.plain(loops.ours, size),
+    "malformed loop": lambda size: loops.malformed(loops.ours, size),
+    "budget": lambda size: budgeted.bounded(budgeted.ours, size),
+    "latency": waiting.waited,
+    "recovery": searching.recovered,
+    "malformed search": searching.withstood,
+    "null": searching.misled,
+    "credit": faults.credited,
+}
+
+
+def theirs(peer: str, python: str) -> dict[str, Measure]:
+    """What a peer has an equal of."""
+    if peer == "gepa":
+        return {"budget": lambda size: budgeted.bounded(loops.of_peer(python, "gepa", "search"), size)}
+    run = loops.of_peer(python, peer.replace("-", "_"))
+    return {
+        "loop": lambda size: loops.plain(run, size),
+        "malformed loop": lambda size: loops.malformed(run, size),
+    }
+
+
+def rows(measures: dict[str, Measure], size: Size) -> Iterator[Row]:
+    """The rows of each measure; one that fails gives a row that says so."""
+    for name, measure in measures.items():
+        print(f"  simulated {name} ...", file=sys.stderr, flush=True)
+        try:
+            yield from measure(size)
+        except Exception as error:
+            traceback.print_exc()
+            yield Row(f"simulated {name}", "failed", None, f"{type(error).__name__}: {error}")
+
+
+def main(arguments: list[str]) -> None:
+    size, pythons = SIZES[arguments[0]], dict(one.split("=", 1) for one in arguments[1:])
+    measures = {peer: theirs(peer, python) for peer, python in pythons.items()} or {"": OURS}
+    found = {peer: [row.to_json() for row in rows(one, size)] for peer, one in measures.items()}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,136 @@
+"""The plain loop over the classic face, ours and the peers': what it asks, and what it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import openai
+
+from benchmarks.harness import ROOT, Row, exactly, spread
+from benchmarks.peers import OFFLINE
+from benchmarks.simulated.oracle import Nature, Tally
+from benchmarks.simulated.ran import Ran, Stopwatch, minibatches
+from benchmarks.simulated.serving import Served, serving
+from benchmarks.simulated.subjects import Clerk
+from benchmarks.simulated.world import World
+from benchmarks.sizes import Size
+from optimizers import OptoPrime
+from tracelib.llm.openai import OpenAIModel
+
+MALFORMED = 0.35
+"""Share of the proposer's replies that cannot be read, where that is what is tried."""
+
+Runner = Callable[[Sequence[str], int], list[Ran]]
+"""Runs so many steps (or rollouts) against the server at each of these addresses, one after the other."""
+
+
+def ours(urls: Sequence[str], steps: int) -> list[Ran]:
+    """OptoPrime by `zero_feedback`, `backward` and `step`."""
+    return [_optoprime(url, steps) for url in urls]
+
+
+def _optoprime(url: str, steps: int) -> Ran:
+    world, watch = World(), Stopwatch()
+    with OpenAIModel("simulated", base_url=url, api_key="none") as model:
+        clerk = Clerk(model)
+        optimizer = OptoPrime(clerk.parameters(), llm=model)
+        for batch in minibatches(world, steps):
+            optimizer.zero_feedback()
+            for question in batch:
+                reply = clerk(question)
+                optimizer.backward(reply, world.said_of(reply.data, question))
+            watch.tried(optimizer.step)
+        return watch.ran(str(clerk.prompt.data))
+
+
+def of_peer(python: str, peer: str, what: str = "loop") -> Runner:
+    """A peer's runner, in a process of the interpreter that has it."""
+    return partial(_run_peer, python, peer, what)
+
+
+def _run_peer(python: str, peer: str, what: str, urls: Sequence[str], steps: int) -> list[Ran]:
+    command = [python, "-m", "benchmarks.simulated.peers", peer, what, str(steps), *urls]
+    environment = {**os.environ, **OFFLINE}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{peer} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return [Ran.from_json(ran) for ran in json.loads(done.stdout.splitlines()[-1])]
+
+
+def plain(run: Runner, size: Size) -> Iterator[Row]:
+    """Calls, tokens and time of a loop in which every reply can be read; its first repeat only warms up."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving(Nature())) for _ in range(size.loops + 1)]
+        ran = run([served.url for served in servers], size.steps)[1:]
+        tally = servers[-1].tally()
+        alone = [replayed(served) for served in servers][1:]
+    calls, per_step = tally.calls.total(), tally.tokens.total() / size.steps
+    counted = exactly(calls / size.steps)
+    yield Row("simulated loop, model calls a step", "simulated calls", counted, by_role(tally))
+    yield Row("simulated loop, prompt tokens a step", "simulated tokens", exactly(per_step))
+    yield from beyond(ran, alone, calls)
+    yield scored("simulated loop", ran[-1])
+
+
+def beyond(ran: Sequence[Ran], alone: Sequence[Ran], calls: int) -> Iterator[Row]:
+    """Milliseconds a call beyond what the client alone takes for the same questions."""
+    pairs = list(zip(ran, alone, strict=True))
+    cpu = [(one.cpu - raw.cpu) / calls * 1000 for one, raw in pairs]
+    wall = [(one.seconds - raw.seconds) / calls * 1000 for one, raw in pairs]
+    for name, goal, more, raw in (
+        ("CPU", "simulated overhead", cpu, [raw.cpu for raw in alone]),
+        ("by the wall", "simulated overhead, wall", wall, [raw.seconds for raw in alone]),
+    ):
+        note = f"client alone {spread(raw).median / calls * 1000:.1f} ms, load {os.getloadavg()[0]:.1f}"
+        yield Row(f"simulated loop, ms a call beyond the client, {name}", goal, spread(more), note)
+
+
+def malformed(run: Runner, size: Size) -> Iterator[Row]:
+    """What a loop makes of replies of which a third cannot be read."""
+    with serving(Nature(malformed=MALFORMED)) as served:
+        (ran,) = run([served.url], size.steps)
+        tally = served.tally()
+    name = f"simulated loop, {MALFORMED:.0%} malformed"
+    yield from unharmed(name, tally, ran.failures)
+    yield scored(name, ran)
+
+
+def unharmed(name: str, tally: Tally, failures: Sequence[str]) -> Iterator[Row]:
+    """Nothing raised, and no text adopted that was not meant as a value."""
+    note = f"{tally.malformed} malformed replies" + "".join(f"; {said:.60}" for said in failures[:1])
+    yield Row(f"{name}, raised", "simulated crashes", exactly(len(failures)), note)
+    yield Row(f"{name}, raw texts adopted", "simulated adopted", exactly(len(tally.adopted)))
+
+
+def scored(name: str, ran: Ran) -> Row:
+    """How good the last prompt is."""
+    return Row(
+        f"{name}, score",
+        "simulated score",
+        exactly(World().worth(ran.prompt)),
+        "the optimum is 1, the seed 0",
+    )
+
+
+def replayed(served: Served) -> Ran:
+    """What the openai client alone takes to ask all that was asked, in the same order."""
+    bodies = served.bodies()
+    with openai.OpenAI(base_url=served.url, api_key="none") as client:
+        watch = Stopwatch()
+        for body in bodies:
+            assert _text(client.chat.completions.create(**body)) is not None, "it was not answered"
+        return watch.ran("")
+
+
+def _text(completion: Any) -> Any:
+    return completion.choices[0].message.content
+
+
+def by_role(tally: Tally) -> str:
+    return ", ".join(f"{role} {count:,}" for role, count in sorted(tally.calls.items()))

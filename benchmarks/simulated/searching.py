@@ -1,0 +1,149 @@
+"""Searches beside the simulated model in this process: what each strategy finds with as many rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Any
+
+from benchmarks.harness import Row, Spread, exactly, spread
+from benchmarks.simulated.loops import MALFORMED, unharmed
+from benchmarks.simulated.oracle import HARD, Nature, Oracle
+from benchmarks.simulated.ran import BATCH
+from benchmarks.simulated.subjects import Clerk, Judge, examples
+from benchmarks.simulated.world import RULES, SEED, SPLITS, World, prompt_with
+from benchmarks.sizes import Size
+from optimizers import (
+    Budget,
+    Gated,
+    OptoPrime,
+    Plain,
+    Result,
+    SignTest,
+    Strict,
+    Trainer,
+    bootstrap,
+)
+from optimizers.policies.gate import Gate
+from tracelib.errors import TraceError
+from tracelib.llm.model import as_model
+
+STEPS = 1_000
+"""More than the rollouts allow: the budget ends a search."""
+VALIDATION = SPLITS["VA"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search: a strategy from a prompt, beside a model of some nature."""
+
+    nature: Nature
+    strategy: Any
+    rollouts: int
+    start: str = SEED
+    gate: Gate = field(default_factory=Strict)
+
+    def found(self) -> Found:
+        oracle, world = Oracle(self.nature), World(self.nature.seed)
+        model = as_model(oracle)
+        clerk = Clerk(model, self.start)
+        own = bool(getattr(self.strategy, "proposers", {}).get(""))
+        optimizer = self.strategy if own else OptoPrime(clerk.parameters(), llm=model)
+        trainer = Trainer(
+            clerk,
+            optimizer,
+            Judge(world),
+            Budget(rollouts=self.rollouts),
+            executor=1,
+            seed=self.nature.seed,
+            strategy=None if own else self.strategy,
+            llm=model,
+            gate=self.gate,
+            progress=False,
+        )
+        result = trainer.fit(examples(world, "TR"), examples(world, "VA"))
+        return Found(result, oracle, world.worth(str(clerk.prompt.data)))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to; `worth` is the winner's score on the test questions, without noise."""
+
+    result: Result
+    oracle: Oracle
+    worth: float
+
+
+def plain(rollouts: int) -> Plain:
+    """Takes every proposal; with the seed and the end on validation it has as many rollouts as the others."""
+    return Plain(steps=(rollouts - 2 * VALIDATION) // BATCH, perfect=None)
+
+
+STRATEGIES: Mapping[str, Callable[[int], Any]] = {
+    "Plain": plain,
+    "Gated": lambda _: Gated(batch=BATCH, steps=STEPS),
+}
+"""Each made for a number of rollouts."""
+
+
+def recovered(size: Size) -> Iterator[Row]:
+    """How near each strategy comes to the optimum, beside a forgetful proposer and an unreliable task."""
+    worths: dict[str, list[float]] = {}
+    for name, make in STRATEGIES.items():
+        found = [
+            Search(replace(HARD, seed=seed), make(size.rollouts), size.rollouts).found()
+            for seed in range(size.seeds)
+        ]
+        worths[name] = [one.worth for one in found]
+        yield Row(f"simulated search, {name}, score", "simulated score", spread(worths[name]), _note(found))
+    less = [plain - gated for plain, gated in zip(worths["Plain"], worths["Gated"], strict=True)]
+    yield Row("simulated search, Plain less Gated, mean score", "simulated ungated", _mean(less))
+
+
+def _note(found: Sequence[Found]) -> str:
+    """What the searches took, on average."""
+    best = sum(one.worth == 1 for one in found)
+    rollouts = fmean(one.result.spent.rollouts for one in found)
+    prompts = fmean(one.oracle.tally.tokens.total() for one in found)
+    asked = fmean(one.oracle.tally.calls["propose"] for one in found)
+    took = f"{rollouts:.0f} rollouts, {asked:.0f} proposals asked, {prompts / 1000:.0f}k prompt tokens"
+    return f"mean {fmean(one.worth for one in found):.2f}, optimum in {best} of {len(found)}; {took}"
+
+
+def _mean(values: Sequence[float]) -> Spread:
+    """The mean, with its 95 % interval in place of least and greatest."""
+    interval = bootstrap(values)
+    return Spread(interval.mean, interval.low, interval.high)
+
+
+def withstood(size: Size) -> Iterator[Row]:
+    """What strategies make of replies of which a third cannot be read."""
+    for name, make in STRATEGIES.items():
+        failures: list[str] = []
+        try:
+            found = Search(Nature(malformed=MALFORMED), make(size.rollouts), size.rollouts).found()
+        except TraceError as error:
+            yield Row(
+                f"simulated search, {name}, {MALFORMED:.0%} malformed, raised",
+                "simulated crashes",
+                exactly(1),
+                f"{error:.60}",
+            )
+            continue
+        yield from unharmed(
+            f"simulated search, {name}, {MALFORMED:.0%} malformed", found.oracle.tally, failures
+        )
+
+
+def misled(size: Size) -> Iterator[Row]:
+    """How often what is no better is taken for better, beside a proposer that only rewords."""
+    nature, half = Nature(noise=0.2, idle=True), prompt_with(RULES[:6])
+    for name, gate in (("Strict()", Strict()), ("SignTest(0.05)", SignTest(0.05))):
+        found = [
+            Search(replace(nature, seed=seed), Gated(steps=1, gate=gate), size.rollouts, half, gate).found()
+            for seed in range(10 * size.seeds)
+        ]
+        wrong = sum(one.result.improved for one in found) / len(found)
+        goal = "simulated false accepts" if isinstance(gate, SignTest) else "simulated false accepts, Strict"
+        yield Row(f"simulated null, {name} accepts", goal, exactly(wrong), f"of {len(found)} comparisons")
