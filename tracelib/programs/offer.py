@@ -32,7 +32,7 @@ class Offer:
 
     def __init__(self, fn: Callable[..., Any], op: Operator) -> None:
         self.name = op.name
-        self.description = op.description_given or inspect.getdoc(_whole(fn)) or ""
+        self.description = op.description_given or said_of(fn)
         self._fn = fn
         self._given = list(inspect.signature(fn).parameters.values())[op.receiver :]
 
@@ -141,6 +141,11 @@ def _told(error: Any) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+def said_of(fn: Any) -> str:
+    """The docstring of a function, or of the one that a partial is a part of."""
+    return inspect.getdoc(_whole(fn)) or ""
 
 
 def _whole(fn: Any) -> Any:

@@ -18,9 +18,11 @@ from tracelib.errors import GraphError
 from tracelib.graph.bundle import BoundBundle, Bundle
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.signature import signature_of
+from tracelib.graph.streams import run_coroutine, runner_of
 from tracelib.llm.message import as_messages, system
 from tracelib.llm.model import Model, as_model, with_client
 from tracelib.programs.handing import handed, handed_later
+from tracelib.programs.offer import said_of
 from tracelib.programs.question import FORMATS, Question, ask, ask_later
 from tracelib.programs.stream import ProgramStream, streamed
 
@@ -120,7 +122,7 @@ class Program(Bundle[Any, Any]):
 
     def _made_system(self) -> Any:
         described = f"The system prompt of {self.op.name}."
-        made = Parameter(inspect.getdoc(self.fn) or "", name=f"{self.op.name}.system", description=described)
+        made = Parameter(said_of(self.fn), name=f"{self.op.name}.system", description=described)
         if self._owner is None:
             made._program = self.op.key
         return made
@@ -182,7 +184,7 @@ class Program(Bundle[Any, Any]):
 
     def entrance(self, recorded: Callable[..., Any]) -> Callable[..., Any]:
         """Settings are taken off a call; what is given is the value itself, which knows its origin."""
-        give = handed_later if inspect.iscoroutinefunction(self.fn) else handed
+        give = handed_later if runner_of(self.fn) is run_coroutine else handed
         overrides, reference = self._overrides, weakref.ref(self)
 
         @functools.wraps(recorded)
@@ -205,7 +207,7 @@ class Program(Bundle[Any, Any]):
 
     def question(self, prompt: Any) -> Question:
         """What is asked for what the function returned."""
-        told = self.system.data if self.learns else inspect.getdoc(self.fn)
+        told = self.system.data if self.learns else said_of(self.fn)
         said = as_messages(prompt)
         messages = [system(told), *said] if told else said
         return Question(messages, self._asked.params, self._asked.raw, self._asked.known.formats)
@@ -304,6 +306,11 @@ def complex(target: Any = None, /, **options: Any) -> Any:
 
 def _check(fn: Any, trainable: bool | str) -> None:
     plain = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
+    if isinstance(plain, Bundle) and (type(plain) is not Bundle or plain.trainable):
+        raise GraphError(
+            f"{plain!r} is recorded already, and is no function of a program: call it in one, and return "
+            "what it gives"
+        )
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise GraphError(
             f"{plain.__qualname__} yields: a program returns its prompt, a text or a list of messages. "
@@ -324,4 +331,4 @@ def _asking(program: Program, fn: Any) -> Callable[..., Any]:
     async def awaited(*args: Any, **kwargs: Any) -> Any:
         return await ask_later(program.model(), program.question(await fn(*args, **kwargs)))
 
-    return awaited if inspect.iscoroutinefunction(fn) else asked
+    return awaited if runner_of(fn) is run_coroutine else asked
