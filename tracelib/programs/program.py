@@ -104,6 +104,8 @@ class Program(Bundle[Any, Any]):
         self.learns = trainable
         super().__init__(fn, trainable=trainable == "all", **options)
         self.op.kind = "lm"
+        if inspect.ismethod(self.fn):
+            self.op.receiver = False  # it has its object already
         self.op.api_params = asked.told
 
     @property
