@@ -55,6 +55,7 @@ _PUBLIC = {
     "NoCopy": "optimizers.policies.copying",
     "NonDominated": "optimizers.policies.objectives",
     "NonInferior": "optimizers.policies.gate",
+    "OPRO": "optimizers.opro",
     "OproPrompt": "optimizers.proposers.opro",
     "Optimizer": "optimizers.optimizer",
     "OptoPrime": "optimizers.optoprime",
@@ -85,6 +86,7 @@ _PUBLIC = {
     "Splits": "optimizers.driving.outcome",
     "Step": "optimizers.step",
     "Strict": "optimizers.policies.gate",
+    "TextGrad": "optimizers.textgrad",
     "TextGradPrompt": "optimizers.proposers.textgrad",
     "Trainer": "optimizers.trainer",
     "Weighted": "optimizers.policies.objectives",
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
     from optimizers.evaluating.interval import bootstrap as bootstrap
     from optimizers.evidence.evidence import Evidence as Evidence
     from optimizers.journal import Journal as Journal
+    from optimizers.opro import OPRO as OPRO
     from optimizers.optimizer import Optimizer as Optimizer
     from optimizers.optoprime import OptoPrime as OptoPrime
     from optimizers.policies.copying import NoCopy as NoCopy
@@ -167,6 +170,7 @@ if TYPE_CHECKING:
     from optimizers.strategies.plain import Plain as Plain
     from optimizers.strategies.priority import Priority as Priority
     from optimizers.strategies.simba import Simba as Simba
+    from optimizers.textgrad import TextGrad as TextGrad
     from optimizers.trainer import Trainer as Trainer
     from optimizers.training.optimize import optimize as optimize
 

@@ -42,15 +42,19 @@ class OproPrompt(SuggestionPrompt):
 
 
 def ascending(request: Propose, names: tuple[str, ...]) -> list[Attempt]:
-    """The attempts that have a score, by score, the best last; of equal values the latest, and the present
-    values with the score that the evidence gives them."""
-    found: dict[str, Attempt] = {}
+    """The attempts by their score, the best last, the present values among them with that of the evidence.
+
+    Of equal values the latest counts. Those without a score are left out, unless none has one: then all of
+    which something was said, oldest first.
+    """
     present = Attempt(request.candidate.values, standing(request.evidence).mean)
-    for attempt in (*request.history, present):
-        if attempt.score is not None and attempt.problem is None:
-            key = canonical([attempt.values.get(name) for name in names])
-            found.pop(key, None)
-            found[key] = attempt
+    tried = [one for one in (*request.history, present) if one.problem is None]
+    chosen = [one for one in tried if one.score is not None] or [one for one in tried if one.feedback]
+    found: dict[str, Attempt] = {}
+    for attempt in chosen:
+        key = canonical([attempt.values.get(name) for name in names])
+        found.pop(key, None)
+        found[key] = attempt
     return sorted(found.values(), key=lambda attempt: attempt.score or 0.0)
 
 

@@ -48,6 +48,11 @@ replies = st.one_of(
 )
 
 
+def is_json(value: Any) -> bool:
+    """Whether JSON can hold a value: it has no infinity."""
+    return "Infinity" not in json.dumps(value)
+
+
 def checked(world: Capitals, proposal: Proposal) -> Proposal:
     """The proposal with its values as the parameters would take them."""
     try:
@@ -189,7 +194,7 @@ def test_whatever_critics_and_descent_reply_a_value_stays_or_fits(seed: int, dra
     assert is_sound(WORLD, proposal, given_back)
 
 
-@given(values=st.lists(json_values, max_size=4), score=st.sampled_from([0.0, 1.0, None]))
+@given(values=st.lists(json_values.filter(is_json), max_size=4), score=st.sampled_from([0.0, 1.0, None]))
 @settings(max_examples=60, deadline=None)
 def test_demonstrations_of_whatever_was_recorded_fit_their_parameter(values: list[Any], score: Any) -> None:
     seen = []
