@@ -66,12 +66,12 @@ class TextGradPrompt(Prompt):
     same time; then each variable that heard something is rewritten by a question of its own. Edges to
     constants are not asked about.
 
-    With `momentum` k the question of a variable shows its last k gradients of earlier steps. They are read
-    from the request's `notes`: the reasons of earlier proposals, oldest first, each of which holds the
-    gradients it was made from. `critic` takes the place of what critics are told.
+    The question of a variable shows its last `momentum` gradients of earlier steps, None for all there are.
+    They are read from the request's `notes`: the reasons of earlier proposals, oldest first, each of which
+    holds the gradients it was made from. `critic` takes the place of what critics are told.
     """
 
-    momentum: int = 0
+    momentum: int | None = None
     critic: str | None = None
 
     tag: ClassVar[str] = "textgrad"
@@ -98,7 +98,10 @@ class TextGradPrompt(Prompt):
             return Proposal({}, problem="no critic said anything that could be used")
         earlier = noted_in(request.notes)
         proposals = yield from together(
-            [self._descent(name, gradients[name], earlier, request, check) for name in moved]
+            [
+                asked(self._descent(name, gradients[name], earlier), replace(request, names=(name,)), check)
+                for name in moved
+            ]
         )
         return _joined(dict(zip(moved, proposals, strict=True)), gradients)
 
@@ -114,23 +117,14 @@ class TextGradPrompt(Prompt):
         return f"{told}\n\n# The objective\n\n{self.objective or self.goal}"
 
     def _descent(
-        self,
-        name: str,
-        gradients: tuple[Gradient, ...],
-        earlier: Sequence[Gradient],
-        request: Propose,
-        check: Check,
-    ) -> Talk[Proposal]:
-        kept = [one for one in earlier if one.variable == name] if self.momentum else []
-        prompt = DescentPrompt(
-            self.parameters,
-            self.objective,
-            self.instruction,
-            self.ceilings,
-            gradients,
-            tuple(kept[-self.momentum :]),
+        self, name: str, gradients: tuple[Gradient, ...], earlier: Sequence[Gradient]
+    ) -> DescentPrompt:
+        kept = [one for one in earlier if one.variable == name]
+        most = len(kept) if self.momentum is None else self.momentum
+        last = tuple(kept[max(0, len(kept) - most) :])
+        return DescentPrompt(
+            self.parameters, self.objective, self.instruction, self.ceilings, gradients, last
         )
-        return (yield from asked(prompt, replace(request, names=(name,)), check))
 
 
 def _joined(proposals: Mapping[str, Proposal], gradients: Mapping[str, Sequence[Gradient]]) -> Proposal:
