@@ -19,7 +19,8 @@ from tracelib.errors import BadRequest, GraphError, InvalidReply
 from tracelib.llm.message import Message, assistant, plain, system, user
 from tracelib.llm.model import Model
 from tracelib.llm.reply import Reply
-from tracelib.programs.program import Asked, Program
+from tracelib.programs.asked import Asked
+from tracelib.programs.program import Program
 from tracelib.programs.question import Question, Turns
 from tracelib.programs.template import Prompt
 
@@ -125,6 +126,9 @@ class Classifier(Program):
         return Choosing(
             whole.messages, given, False, whole.formats, choice, numbered=numbered, refused=self._refused
         )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise GraphError(f"a classifier is not pickled: pickle {self.name}, and classify it where it is used")
 
     def _twin(self, asked: Asked) -> Classifier:
         return _choosing(self, asked, self._choice)

@@ -11,19 +11,21 @@ import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from tracelib.errors import GraphError
 from tracelib.graph.bundle import BoundBundle, Bundle
+from tracelib.graph.operator import find
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.signature import signature_of
 from tracelib.graph.streams import run_coroutine, runner_of
 from tracelib.llm.message import as_messages, system
-from tracelib.llm.model import Model, as_model, with_client
+from tracelib.llm.model import Model
+from tracelib.programs.asked import Asked
 from tracelib.programs.handing import handed, handed_later
 from tracelib.programs.offer import said_of
-from tracelib.programs.question import FORMATS, Question, ask, ask_later
+from tracelib.programs.question import Question, ask, ask_later
 from tracelib.programs.stream import ProgramStream, streamed
 
 _making = threading.RLock()
@@ -31,55 +33,6 @@ _making = threading.RLock()
 
 OVERRIDES = frozenset(("api_params", "client", "model"))
 """What a call may say beside the function's own arguments."""
-
-
-@dataclass
-class Known:
-    """What is known of who is asked: the model, once there is one, and the formats it does not refuse."""
-
-    model: Model | None = None
-    formats: list[str] = field(default_factory=lambda: list(FORMATS))
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Who is asked, and how: `client` is an openai client or a callable, `params` go with every question.
-
-    `known` is shared by all that ask the same model, so that connections stay open.
-    """
-
-    model: Any = None
-    client: Any = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    raw: bool = False
-    known: Known = field(default_factory=Known, compare=False, repr=False)
-
-    def using(
-        self, model: Any = None, client: Any = None, api_params: Mapping[str, Any] | None = None
-    ) -> Asked:
-        """The same, with what is given here in the place of what was said before.
-
-        A client stays for another name; a Model or a callable is asked itself.
-        """
-        params = {**self.params, **(api_params or {})}
-        told = params.pop("model", None) if model is None else model
-        if told is None and client is None:
-            return replace(self, params=params)
-        kept = self.client if told is None or isinstance(told, str) else None
-        return Asked(self.model if told is None else told, client or kept, params, self.raw)
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What a version keeps: the model's name, if it has one, and the parameters."""
-        return {**({"model": self.model} if isinstance(self.model, str) else {}), **self.params}
-
-    def found(self) -> Model:
-        """The model itself; made at the first question, so that defining a program needs no key."""
-        made = self.known.model
-        if made is None:
-            made = as_model(self.model) if self.client is None else with_client(self.client, self.model)
-            self.known.model = made
-        return made
 
 
 class Program(Bundle[Any, Any]):
@@ -231,6 +184,15 @@ class Program(Bundle[Any, Any]):
             made.parts()[part]._own = found._own
         return made
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """By name, as functions are pickled; what was learned and what it asks otherwise travel with it."""
+        where = (self.__module__, self.fn.__qualname__)
+        found = find(*where)
+        if not isinstance(found, Program) or found.fn is not self.fn:
+            return super().__reduce_ex__(protocol)
+        learned = {part: parameter._own for part, parameter in self.parts().items()}
+        return _restored, (*where, learned, None if found._asked == self._asked else self._asked)
+
     def __repr__(self) -> str:
         return f"<program {self.op.name}{' trainable' if self.learns else ''}>"
 
@@ -254,6 +216,11 @@ class BoundProgram(BoundBundle):
     def whole(self) -> BoundProgram:
         """The same method, which gives the whole Reply."""
         return BoundProgram(self.__func__.whole(), self.__self__)
+
+    def __reduce__(self) -> Any:
+        own, asked = super().__reduce__(), self.__func__._asked
+        found = own[0](*own[1])
+        return own if found.__func__._asked == asked else (_asking_otherwise, (found, asked))
 
 
 def lm(
@@ -320,6 +287,22 @@ def _check(fn: Any, trainable: bool | str) -> None:
         )
     if trainable not in (True, False, "all"):
         raise GraphError(f'trainable is True, False or "all", not {trainable!r}')
+
+
+def _restored(module: str, qualname: str, learned: Mapping[str, Any], asked: Asked | None) -> Any:
+    """A program from a pickle: the one of that name, or a copy of it that learned other things."""
+    found: Any = find(module, qualname)
+    made = found if asked is None else found._variant(asked)
+    if all(made.parts()[part]._own == own for part, own in learned.items()):
+        return made
+    copied = made._copy()
+    for part, own in learned.items():
+        copied.parts()[part]._own = own
+    return copied
+
+
+def _asking_otherwise(method: BoundProgram, asked: Asked) -> BoundProgram:
+    return BoundProgram(method.__func__._variant(asked), method.__self__)
 
 
 def _asking(program: Program, fn: Any) -> Callable[..., Any]:
