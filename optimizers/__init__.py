@@ -28,6 +28,7 @@ _PUBLIC = {
     "Candidate": "optimizers.candidate",
     "Ceilings": "optimizers.proposers.ceilings",
     "CodePrompt": "optimizers.proposers.code",
+    "Cost": "optimizers.rollout",
     "Credit": "optimizers.strategies.credit",
     "CrossoverPrompt": "optimizers.proposers.evolution",
     "DataSummary": "optimizers.proposers.instruction",
@@ -70,6 +71,7 @@ _PUBLIC = {
     "Processes": "optimizers.driving.executors",
     "ProgramDescription": "optimizers.proposers.instruction",
     "Progress": "optimizers.progress",
+    "Projection": "optimizers.training.projection",
     "Proposal": "optimizers.candidate",
     "Propose": "optimizers.effects",
     "RandomSearch": "optimizers.search",
@@ -153,6 +155,7 @@ if TYPE_CHECKING:
     from optimizers.proposers.rules import RulePrompt as RulePrompt
     from optimizers.proposers.textgrad import TextGradPrompt as TextGradPrompt
     from optimizers.result import Result as Result
+    from optimizers.rollout import Cost as Cost
     from optimizers.rollout import Rollout as Rollout
     from optimizers.search import LocalSearch as LocalSearch
     from optimizers.search import RandomSearch as RandomSearch
@@ -173,6 +176,7 @@ if TYPE_CHECKING:
     from optimizers.textgrad import TextGrad as TextGrad
     from optimizers.trainer import Trainer as Trainer
     from optimizers.training.optimize import optimize as optimize
+    from optimizers.training.projection import Projection as Projection
 
 
 def __getattr__(name: str) -> Any:

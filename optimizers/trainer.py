@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from optimizers.budget import Budget
@@ -24,11 +24,13 @@ from optimizers.policies.stopping import Stopping
 from optimizers.result import Result
 from optimizers.results.chronicle import Chronicle
 from optimizers.roles import Chooser, Conversation, Proposer, Strategy
+from optimizers.rollout import Cost
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
 from optimizers.training.identity import described, name_of, versions_of
+from optimizers.training.projection import REPLY_TOKENS, Projection, nobody, projected
 from optimizers.training.session import Data, Session, refusing
-from tracelib.errors import OptimizerError
+from tracelib.errors import NoModelError, OptimizerError
 from tracelib.late import resolver
 from tracelib.llm.model import Model, as_model
 
@@ -116,6 +118,28 @@ class Trainer:
             outcome = await session.driver.arun(session.strategy, session.start, session.splits)
             return session.finish(outcome)
 
+    def project(
+        self,
+        train: Iterable[Any],
+        validation: Iterable[Any] | None = None,
+        test: Iterable[Any] | None = None,
+        *,
+        per_rollout: Cost | None = None,
+        reply_tokens: int = REPLY_TOKENS,
+    ) -> Projection:
+        """What `fit` on this data would take in runs, proposals, calls, tokens and dollars; nothing is spent.
+
+        The strategy is led through two imagined courses, in which no proposal helps, and in which each one
+        does. `per_rollout` is what the program's own models use in one run, which nobody can know beforehand:
+        a cost of an earlier result, such as `Cost(calls=2, tokens=900, dollars=0.0004)`.
+        """
+        data = Data(train, validation, test)
+        try:
+            session = self._session(data, None)
+        except NoModelError:  # its questions can be counted all the same, only their price is unknown
+            session = replace(self, llm=nobody)._session(data, None)
+        return projected(session, self.budget or Budget(), per_rollout, reply_tokens)
+
     def _session(self, data: Data, resume: str | os.PathLike[str] | None) -> Session:
         plan = self._plan()
         subject = Subject(plan.parameters)
@@ -134,7 +158,7 @@ class Trainer:
             self.gate,
             self.seed,
         )
-        return Session(driver, plan, start, evaluator, name_of(self.optimizer), proposers, chronicle)
+        return Session(driver, plan, start, evaluator, name_of(self.optimizer), proposers, chronicle, asking)
 
     def _header(
         self, plan: Plan, evaluator: ProgramEvaluator, start: Candidate, proposers: dict[str, str]

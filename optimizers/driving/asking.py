@@ -46,7 +46,7 @@ class Asking:
 
     async def make(self, request: Request, ask: Ask, seed: int) -> Made:
         """A new candidate, the rejected proposal, or advice; a model that gives no reply rejects too."""
-        answering = self._answering(request)
+        answering = self.answering(request)
         if isinstance(request, Consult):
             return await self._advice(answering, request, ask)
         if isinstance(answering, Chooser):
@@ -61,7 +61,8 @@ class Asking:
             proposal = Proposal({}, problem=f"the model gave no reply: {error}")
         return _made(request, proposal)
 
-    def _answering(self, request: Request) -> Asked:
+    def answering(self, request: Request) -> Asked:
+        """Who answers a request; raises OptimizerError where the run has nobody for its kind."""
         found = self.proposer if request.kind == "" else self.others.get(request.kind)
         if found is None:
             kinds = ", ".join(repr(kind) for kind in self.others) or "none"

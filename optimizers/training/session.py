@@ -44,7 +44,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Session:
-    """One call of `fit`. `by` is who changes the parameters, `proposers` are versions of meta-prompts."""
+    """One call of `fit`. `by` is who changes the parameters, `proposers` are versions of meta-prompts.
+
+    `asking` is as it was given; that of the driver refuses what has nothing to show.
+    """
 
     driver: Driver
     plan: Plan
@@ -53,6 +56,7 @@ class Session:
     by: str
     proposers: dict[str, str] = field(default_factory=dict)
     chronicle: Chronicle = field(default_factory=Chronicle)
+    asking: Asking | None = None
 
     @property
     def journal(self) -> Journal:
