@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -149,11 +150,11 @@ def test_a_text_that_was_no_proposal_is_noticed_when_the_task_is_asked_by_it() -
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_question_of_a_strategy_is_understood(name: str) -> None:
-    found = Search(Nature(), STRATEGIES[name](80), 80).found()
+    found = Search(HARD, STRATEGIES[name](120), 120).found()
     tally = found.oracle.tally
     assert (tally.lost, tally.adopted) == (0, [])
     assert tally.calls["propose"] > 0
-    assert found.result.spent.rollouts <= 80
+    assert found.result.spent.rollouts <= 120
 
 
 # The server
@@ -211,14 +212,14 @@ def test_only_the_step_at_fault_can_be_mended(branches: bool) -> None:
 
 def test_knowing_the_fault_takes_fewer_rollouts_than_taking_turns() -> None:
     task = Task(3, branches=True)
-    known_step = Pareto(steps=300, merges=0, picking=Knowing(task.faulty))
-    assert needed_by(known_step, task) < needed_by(Pareto(steps=300, merges=0), task) < 3_000
+    known_step = Pareto(steps=300, picking=Knowing(task.faulty))
+    assert needed_by(known_step, task) < needed_by(Pareto(steps=300), task) < 3_000
 
 
 def test_figures_of_the_simulated_model_are_never_shown_without_their_caveats() -> None:
     rows = [Row("simulated loop, score", "simulated score", exactly(1.0))]
     assert "is simulated" in caveats(rows)
-    assert "nothing about the quality of prompts" in caveats(rows)
+    assert "nothing about the quality of" in caveats(rows)
     assert caveats([Row("call, an int", "call", exactly(1.0))]) == ""
     assert verdict(rows[0]) == "-"
 
@@ -256,3 +257,44 @@ def test_chance_is_a_number_in_0_to_1_spread_evenly() -> None:
     drawn = [chance("a", n) for n in range(2_000)]
     assert 0.45 < sum(drawn) / len(drawn) < 0.55
     assert all(0 <= one < 1 for one in random.Random(0).sample(drawn, 50))
+
+
+def test_without_feedback_the_proposer_guesses_and_with_praise_it_does_not() -> None:
+    oracle = Oracle(Nature(guesses=1.0, forgets=0.0))
+    silent, praised = (
+        ours(SEED)[1]["content"].replace(NEEDS, said) for said in ("(nothing was said)", "correct")
+    )
+    standing = ours(SEED)[0]["content"]
+    assert known(oracle(task(standing, silent))) == set(RULES)
+    assert known(oracle(task(standing, praised))) == set()
+
+
+def test_a_child_of_several_parents_has_the_rules_of_all() -> None:
+    record = (
+        "The key of this record is abc.\n"
+        f"[abc] parent 1, variable prompt: str\n{prompt_with(['R01'])}\n"
+        f"[abc] parent 2, variable prompt: str\n{prompt_with(['R02'])}"
+    )
+    reply = Oracle(Nature(forgets=0.0))(task(ours(SEED)[0]["content"], record))
+    assert json.loads(reply)["suggestion"] == {"prompt": prompt_with(["R01", "R02"])}
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ('{"reasons": ["<one reason>"]}', {"reasons": ["need:R01", "need:R05"]}),
+        ('{"feedback": "<what should be different>"}', {"feedback": "need:R01 need:R05"}),
+    ],
+)
+def test_a_critic_says_what_the_feedback_says(form: str, said: dict[str, Any]) -> None:
+    oracle = Oracle(Nature())
+    assert json.loads(oracle(task(form, ours(SEED)[1]["content"]))) == said
+    assert oracle.tally.calls == {"advise": 1}
+
+
+def test_a_rule_is_what_the_present_text_lacks() -> None:
+    form = '{"reasoning": "...", "suggestion": {"<variable>": "<a rule>"}}'
+    asked = task(form, ours(prompt_with(["R01"]))[1]["content"])
+    reply = json.loads(Oracle(Nature(fixes=1.0))(asked))
+    assert reply["suggestion"] == {"prompt": "@R05@"}
+    assert sound(f"{SEED}\n\n@R05@")

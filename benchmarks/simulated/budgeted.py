@@ -12,13 +12,14 @@ from benchmarks.simulated.serving import serving
 from benchmarks.simulated.subjects import Clerk, Judge, examples
 from benchmarks.simulated.world import World
 from benchmarks.sizes import Size
-from optimizers import Budget, Gated, OptoPrime, Trainer
+from optimizers import Budget, Pareto, Trainer
 from tracelib.llm.openai import OpenAIModel
 
 WORKERS = 8
 
 
 def ours(urls: Sequence[str], rollouts: int) -> list[Ran]:
+    """Pareto search without merges, as gepa is told to do."""
     return [_searched(url, rollouts) for url in urls]
 
 
@@ -28,11 +29,11 @@ def _searched(url: str, rollouts: int) -> Ran:
         clerk = Clerk(model)
         trainer = Trainer(
             clerk,
-            OptoPrime(clerk.parameters(), llm=model),
+            Pareto(batch=BATCH, steps=rollouts, merges=0),
             Judge(world),
             Budget(rollouts=rollouts),
             executor=WORKERS,
-            strategy=Gated(batch=BATCH, steps=rollouts),
+            llm=model,
             progress=False,
         )
         trainer.fit(examples(world, "TR"), examples(world, "VA"))

@@ -18,7 +18,7 @@ from benchmarks.harness import Row, exactly
 from benchmarks.simulated.oracle import Nature, Oracle
 from benchmarks.simulated.world import RULES, answer, applied, known, prompt_with
 from benchmarks.sizes import Size
-from optimizers import Budget, Candidate, Credit, OptoPrime, Pareto, Rollout, ScoreReached, Trainer
+from optimizers import Budget, Candidate, Credit, Pareto, Rollout, ScoreReached, Trainer
 from tracelib import Feedback
 from tracelib.llm.model import as_model
 
@@ -111,12 +111,12 @@ def needed_by(strategy: Pareto, task: Task) -> int:
     office = Office(task)
     trainer = Trainer(
         office,
-        OptoPrime(office.parameters(), llm=model),
+        strategy,
         task.judged,
         Budget(rollouts=LIMIT),
         executor=1,
         seed=task.seed,
-        strategy=strategy,
+        llm=model,
         stopping=[ScoreReached(1.0)],
         progress=False,
     )
@@ -150,10 +150,8 @@ def credited(size: Size) -> Iterator[Row]:
     """Rollouts of credit in those of the same search that takes one parameter after the other."""
     for name, (goal, kind) in LANDSCAPES.items():
         tasks = [Task(seed, **kind) for seed in range(size.seeds)]
-        turns = fmean(needed_by(Pareto(steps=LIMIT, merges=0), task) for task in tasks)
-        credit = fmean(needed_by(Credit(steps=LIMIT, merges=0), task) for task in tasks)
-        least = fmean(
-            needed_by(Pareto(steps=LIMIT, merges=0, picking=Knowing(task.faulty)), task) for task in tasks
-        )
+        turns = fmean(needed_by(Pareto(steps=LIMIT), task) for task in tasks)
+        credit = fmean(needed_by(Credit(steps=LIMIT), task) for task in tasks)
+        least = fmean(needed_by(Pareto(steps=LIMIT, picking=Knowing(task.faulty)), task) for task in tasks)
         note = f"rollouts {credit:.0f}, in turn {turns:.0f}, knowing the step {least:.0f}; {len(tasks)} seeds"
         yield Row(f"simulated fault in one of four, {name}", goal, exactly(credit / turns), note)

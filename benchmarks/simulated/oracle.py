@@ -17,6 +17,7 @@ from benchmarks.simulated.records import dialect_of
 from benchmarks.simulated.world import (
     PROMPT,
     QUESTION,
+    RULES,
     World,
     answer,
     chance,
@@ -32,14 +33,16 @@ class Nature:
     """What the simulated model is like; probabilities in 0-1, latency in seconds.
 
     `fixes`: that a rule which the question says is missing is added. `forgets`: that a rule which is there
-    gets lost in a proposal. `malformed`: that a proposal cannot be read. `noise`: that the task ignores a
-    rule it was told. One that `rewords` never repeats a text, as real models never do; an `idle` one does
-    nothing else, so what it proposes is exactly as good as what was there.
+    gets lost in a proposal. `guesses`: that a rule is added where the question shows no feedback.
+    `malformed`: that a proposal cannot be read. `noise`: that the task ignores a rule it was told. One that
+    `rewords` never repeats a text, as real models never do; an `idle` one does nothing else, so what it
+    proposes is exactly as good as what was there.
     """
 
     seed: int = 0
     fixes: float = 0.7
     forgets: float = 0.05
+    guesses: float = 0.0
     malformed: float = 0.0
     noise: float = 0.0
     latency: float = 0.0
@@ -47,8 +50,12 @@ class Nature:
     idle: bool = False
 
 
-HARD = Nature(fixes=0.5, forgets=0.15, noise=0.1)
-"""A forgetful proposer and an unreliable task."""
+HARD = Nature(fixes=0.5, forgets=0.15, guesses=0.1, noise=0.1)
+"""A forgetful proposer and an unreliable task; without feedback the proposer guesses."""
+
+
+SAID = ("correct", "it is good as it is")
+"""What is said where no rule was ignored."""
 
 
 @dataclass
@@ -65,6 +72,16 @@ class Tally:
     adopted: list[str] = field(default_factory=list)
     lost: int = 0
     at_once: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.malformed + other.malformed,
+            [*self.adopted, *other.adopted],
+            self.lost + other.lost,
+            max(self.at_once, other.at_once),
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "calls": dict(self.calls), "tokens": dict(self.tokens)}
@@ -128,19 +145,25 @@ class Oracle:
         key = (dialect.role, ",".join(have), ",".join(needs))
         luck = _Luck(self.nature.seed, *key, self._nth(*key))
         name = luck.pick(sorted(values)) if values else ""
-        reply = dialect.reply({name: self._mended(values[name], needs, luck)} if name else {}, asked)
+        told = self._told(needs, asked, luck)
+        reply = dialect.reply({name: self._mended(values[name], told, luck)} if name else {}, asked)
         if dialect.free or not luck.happens("malformed", self.nature.malformed):
             return reply
         with self._lock:
             self.tally.malformed += 1
         return spoiled(reply, int(4 * luck.of("how")))
 
-    def _mended(self, old: str, needs: list[str], luck: _Luck) -> str:
+    def _told(self, needs: list[str], asked: Asked, luck: _Luck) -> set[str]:
+        """The rules that a proposal will add: of those that are named, or guessed where nothing was said."""
+        if needs or any(word in asked.user for word in SAID):
+            return {rule for rule in needs if luck.happens(f"fix {rule}", self.nature.fixes)}
+        return {rule for rule in RULES if luck.happens(f"guess {rule}", self.nature.guesses)}
+
+    def _mended(self, old: str, added: set[str], luck: _Luck) -> str:
         words = f"draft {luck.of('words'):.6f}" if self.nature.rewords or self.nature.idle else ""
         if self.nature.idle:
             return prompt_with(known(old), words)
         kept = {rule for rule in known(old) if not luck.happens(f"forget {rule}", self.nature.forgets)}
-        added = {rule for rule in needs if luck.happens(f"fix {rule}", self.nature.fixes)}
         return prompt_with(kept | added, words)
 
 

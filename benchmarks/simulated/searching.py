@@ -9,18 +9,27 @@ from typing import Any
 
 from benchmarks.harness import Row, Spread, exactly, spread
 from benchmarks.simulated.loops import MALFORMED, unharmed
-from benchmarks.simulated.oracle import HARD, Nature, Oracle
+from benchmarks.simulated.oracle import HARD, Nature, Oracle, Tally
 from benchmarks.simulated.ran import BATCH
 from benchmarks.simulated.subjects import Clerk, Judge, examples
-from benchmarks.simulated.world import RULES, SEED, SPLITS, World, prompt_with
+from benchmarks.simulated.world import RULES, SPLITS, World, prompt_with
 from benchmarks.sizes import Size
 from optimizers import (
+    Beam,
+    BestOfN,
     Budget,
+    Evolution,
     Gated,
-    OptoPrime,
+    Halving,
+    History,
+    Mipro,
+    OptoPrimePrompt,
+    Pareto,
     Plain,
+    Priority,
     Result,
     SignTest,
+    Simba,
     Strict,
     Trainer,
     bootstrap,
@@ -29,6 +38,8 @@ from optimizers.policies.gate import Gate
 from tracelib.errors import TraceError
 from tracelib.llm.model import as_model
 
+START = prompt_with(RULES[:3])
+"""Knows a quarter of the rules: what every search begins with."""
 STEPS = 1_000
 """More than the rollouts allow: the budget ends a search."""
 VALIDATION = SPLITS["VA"]
@@ -41,23 +52,20 @@ class Search:
     nature: Nature
     strategy: Any
     rollouts: int
-    start: str = SEED
+    start: str = START
     gate: Gate = field(default_factory=Strict)
 
     def found(self) -> Found:
         oracle, world = Oracle(self.nature), World(self.nature.seed)
         model = as_model(oracle)
         clerk = Clerk(model, self.start)
-        own = bool(getattr(self.strategy, "proposers", {}).get(""))
-        optimizer = self.strategy if own else OptoPrime(clerk.parameters(), llm=model)
         trainer = Trainer(
             clerk,
-            optimizer,
+            self.strategy,
             Judge(world),
-            Budget(rollouts=self.rollouts),
+            Budget(rollouts=self.rollouts, proposals=self.rollouts),
             executor=1,
             seed=self.nature.seed,
-            strategy=None if own else self.strategy,
             llm=model,
             gate=self.gate,
             progress=False,
@@ -75,16 +83,32 @@ class Found:
     worth: float
 
 
-def plain(rollouts: int) -> Plain:
-    """Takes every proposal; with the seed and the end on validation it has as many rollouts as the others."""
-    return Plain(steps=(rollouts - 2 * VALIDATION) // BATCH, perfect=None)
+def steps_of(rollouts: int) -> int:
+    """Steps of a plain loop that has as many rollouts as the others, with its seed and end on validation."""
+    return max(1, (rollouts - 2 * VALIDATION) // BATCH)
+
+
+def loop(rollouts: int) -> Plain:
+    """OptoPrime's loop: every proposal is taken."""
+    return Plain(steps=steps_of(rollouts), perfect=None, proposers={"": OptoPrimePrompt})
 
 
 STRATEGIES: Mapping[str, Callable[[int], Any]] = {
-    "Plain": plain,
+    "Plain": loop,
+    "Plain, TextGrad": lambda rollouts: Plain(steps=steps_of(rollouts), perfect=None),
     "Gated": lambda _: Gated(batch=BATCH, steps=STEPS),
+    "History": lambda _: History(proposals=4, steps=STEPS, examples=8),
+    "Pareto": lambda _: Pareto(steps=STEPS),
+    "Beam": lambda _: Beam(steps=STEPS, batch=4, paraphrases=0, pulls=6, sample=3),
+    "BestOfN": lambda rollouts: BestOfN(proposals=max(2, rollouts // VALIDATION - 2)),
+    "Priority": lambda _: Priority(steps=STEPS, batch=BATCH),
+    "Halving": lambda _: Halving(proposals=7, rounds=STEPS),
+    "Evolution, genetic": lambda _: Evolution("genetic", population=5, generations=STEPS, examples=8),
+    "Evolution, differential": lambda _: Evolution(population=5, generations=STEPS, examples=8),
+    "Mipro": lambda _: Mipro(options=8, trials=STEPS, batch=8, bootstrap=8),
+    "Simba": lambda _: Simba(programs=3, candidates=4, batch=8, steps=STEPS),
 }
-"""Each made for a number of rollouts."""
+"""Each made for a number of rollouts; the budget ends what has more steps."""
 
 
 def recovered(size: Size) -> Iterator[Row]:
@@ -118,22 +142,16 @@ def _mean(values: Sequence[float]) -> Spread:
 
 
 def withstood(size: Size) -> Iterator[Row]:
-    """What strategies make of replies of which a third cannot be read."""
+    """What all strategies together make of replies of which a third cannot be read."""
+    failures: list[str] = []
+    tally = Tally()
     for name, make in STRATEGIES.items():
-        failures: list[str] = []
+        search = Search(Nature(malformed=MALFORMED), make(size.rollouts), size.rollouts)
         try:
-            found = Search(Nature(malformed=MALFORMED), make(size.rollouts), size.rollouts).found()
+            tally += search.found().oracle.tally
         except TraceError as error:
-            yield Row(
-                f"simulated search, {name}, {MALFORMED:.0%} malformed, raised",
-                "simulated crashes",
-                exactly(1),
-                f"{error:.60}",
-            )
-            continue
-        yield from unharmed(
-            f"simulated search, {name}, {MALFORMED:.0%} malformed", found.oracle.tally, failures
-        )
+            failures.append(f"{name}: {error}")
+    yield from unharmed(f"simulated searches of all kinds, {MALFORMED:.0%} malformed", tally, failures)
 
 
 def misled(size: Size) -> Iterator[Row]:
