@@ -18,7 +18,7 @@ from optimizers.policies.stopping import Stopping
 from optimizers.result import Result
 from optimizers.roles import Strategy
 from optimizers.search import LocalSearch, Searcher, spaces_of
-from optimizers.strategies.gated import Gated
+from optimizers.strategies.credit import Credit
 from optimizers.trainer import Trainer
 from optimizers.training.anything import cases, held
 from tracelib.errors import OptimizerError
@@ -65,7 +65,7 @@ def optimize(
     `what` begins with an empty text, and the `objective` has to say what is wanted.
 
     Without a `strategy` and an `llm`, parameters that all have a space of values are searched by
-    LocalSearch; else a model is asked, OptoPrime's questions within the `Gated` strategy.
+    LocalSearch; else a model is asked, OptoPrime's questions within the `Credit` strategy.
 
         result = optimize("Answer briefly.", tickets, judge, llm="gpt-4o-mini")
         result.best["text"]
@@ -111,4 +111,4 @@ def _optimizer(
         return LocalSearch(parameters), None
     code = bool(choices.get("allow_code_execution", False))
     own = parameters if code else {path: one for path, one in parameters.items() if not one.is_code}
-    return OptoPrime(own or parameters, llm, objective, allow_code_execution=code), strategy or Gated()
+    return OptoPrime(own or parameters, llm, objective, allow_code_execution=code), strategy or Credit()

@@ -19,8 +19,14 @@ WORDS = ["please", "thanks", "sorry"]
 
 
 def suggesting(**values):
-    """A model that always suggests these values."""
-    return ScriptedModel(lambda messages: json.dumps({"reasoning": "it is nearer", "suggestion": values}))
+    """A model that suggests these values, of those variables that it is asked about."""
+
+    def said(messages):
+        asked = "\n".join(message["content"] for message in messages)
+        chosen = {name: value for name, value in values.items() if f"] variable {name}:" in asked}
+        return json.dumps({"reasoning": "it is nearer", "suggestion": chosen})
+
+    return ScriptedModel(said)
 
 
 def polite(text, word):
