@@ -150,8 +150,10 @@ async def test_faults_are_those_of_every_question(embed, server, model):
 )
 async def test_an_answer_without_all_vectors_is_refused(embed, server, model, answer, words):
     server.then(Garbled(json.dumps(answer)))
-    with pytest.raises(InvalidReply, match=words):
+    with pytest.raises(InvalidReply, match=words) as raised:
         await embed(["a", "b"], model=model)
+    if "vectors came back" in words:
+        assert (raised.value.request_id, raised.value.attempts) == ("req-1", 1)
 
 
 async def test_what_is_no_text_is_refused_before_anything_is_sent(embed, server, model):

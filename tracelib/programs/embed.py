@@ -14,6 +14,7 @@ from tracelib.graph.node import is_node
 from tracelib.llm.embedding import vectors_of
 from tracelib.llm.message import Message, user
 from tracelib.llm.model import Model, as_model
+from tracelib.llm.reply import Reply
 
 TEXTS = 256
 """How many texts one request has at most, unless told otherwise."""
@@ -77,7 +78,7 @@ def embed(texts: Any, model: Any, *, batch: int = TEXTS, **params: Any) -> Any:
         return _result(texts, _checked(listed, model(list(listed), **params)))
     asked, found = as_model(model), []
     for some in batches(listed, batch):
-        found += _checked(some, vectors_of(asked.ask(_messages(some), api="embeddings", **params).text))
+        found += _read(some, asked.ask(_messages(some), api="embeddings", **params))
     return _result(texts, found)
 
 
@@ -90,8 +91,7 @@ async def aembed(texts: Any, model: Any, *, batch: int = TEXTS, **params: Any) -
         return _result(texts, _checked(listed, await made if inspect.isawaitable(made) else made))
     asked, found = as_model(model), []
     for some in batches(listed, batch):
-        reply = await asked.aask(_messages(some), api="embeddings", **params)
-        found += _checked(some, vectors_of(reply.text))
+        found += _read(some, await asked.aask(_messages(some), api="embeddings", **params))
     return _result(texts, found)
 
 
@@ -132,6 +132,15 @@ def _listed(texts: Any) -> list[str]:
 
 def _messages(texts: list[str]) -> list[Message]:
     return [user(text) for text in texts]
+
+
+def _read(texts: list[str], reply: Reply) -> list[list[float]]:
+    """The vectors that a reply holds. Raises InvalidReply, which tells of the request."""
+    try:
+        return _checked(texts, vectors_of(reply.text))
+    except InvalidReply as error:
+        error.request_id, error.attempts = reply.request_id, reply.attempts
+        raise
 
 
 def _checked(texts: list[str], vectors: Any) -> list[list[float]]:
