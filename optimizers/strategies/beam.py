@@ -13,6 +13,7 @@ from optimizers.effects import Consult, Propose, Steps
 from optimizers.policies.arms import Arms
 from optimizers.policies.sampling import distinct, minibatches
 from optimizers.policies.standing import perfect
+from optimizers.proposers.protegi import EditPrompt, GradientCounsel, ParaphrasePrompt
 from optimizers.roles import Maker
 from optimizers.rollout import Rollout
 from optimizers.strategies.champion import Champion
@@ -44,7 +45,13 @@ class Beam:
     sample: int = 4
     exploration: float = 1.0
     perfect: float | None = 1.0
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(
+        default_factory=lambda: {
+            "gradient": GradientCounsel,
+            "edit": EditPrompt,
+            "paraphrase": ParaphrasePrompt,
+        }
+    )
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

@@ -11,6 +11,7 @@ from optimizers.candidate import Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.sampling import distinct, sample_of
 from optimizers.policies.standing import better
+from optimizers.proposers.optoprime import OptoPrimePrompt
 from optimizers.roles import Maker
 
 
@@ -23,7 +24,7 @@ class BestOfN:
 
     proposals: int = 8
     batch: int = 8
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": OptoPrimePrompt})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

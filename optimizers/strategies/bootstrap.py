@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from optimizers.candidate import Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.sampling import distinct
 from optimizers.policies.standing import better
+from optimizers.proposers.demonstrations import Demonstrations
 from optimizers.roles import Maker
 from optimizers.rollout import Rollout
+
+any_run = partial(Demonstrations, threshold=float("-inf"))
+"""Demonstrations from whatever runs a strategy gives, which has chosen them by itself."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Bootstrap:
     wanted: int = 16
     batch: int = 8
     labels: bool = False
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"demos": any_run})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

@@ -11,6 +11,8 @@ from optimizers.candidate import Candidate
 from optimizers.effects import Propose, Steps
 from optimizers.policies.arms import Arms
 from optimizers.policies.sampling import distinct, drawn, sample_of
+from optimizers.proposers.evolution import CrossoverPrompt, DifferencePrompt
+from optimizers.proposers.protegi import ParaphrasePrompt
 from optimizers.roles import Maker
 from optimizers.strategies.champion import Champion
 
@@ -32,7 +34,13 @@ class Evolution:
     population: int = 10
     generations: int = 10
     examples: int | None = None
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(
+        default_factory=lambda: {
+            "paraphrase": ParaphrasePrompt,
+            "crossover": CrossoverPrompt,
+            "difference": DifferencePrompt,
+        }
+    )
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

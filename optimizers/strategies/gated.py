@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,6 +14,8 @@ from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.memory import remember
 from optimizers.policies.sampling import distinct, minibatches
 from optimizers.policies.standing import better, perfect
+from optimizers.proposers.optoprime import OptoPrimePrompt
+from optimizers.roles import Maker
 from optimizers.rollout import Rollout
 
 
@@ -31,6 +34,7 @@ class Gated:
     gate: Gate = field(default_factory=Strict)
     memory: int = 0
     perfect: float | None = 1.0
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": OptoPrimePrompt})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

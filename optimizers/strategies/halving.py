@@ -11,6 +11,7 @@ from optimizers.candidate import Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.arms import Arms
 from optimizers.policies.sampling import distinct
+from optimizers.proposers.optoprime import OptoPrimePrompt
 from optimizers.roles import Maker
 from optimizers.strategies.champion import Champion
 
@@ -31,7 +32,7 @@ class Halving:
     rounds: int = 2
     rate: int = 2
     batch: int = 4
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": OptoPrimePrompt})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

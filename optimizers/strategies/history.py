@@ -12,6 +12,7 @@ from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.memory import ascending, attempt_of
 from optimizers.policies.sampling import distinct, sample_of
 from optimizers.policies.standing import better
+from optimizers.proposers.opro import OproPrompt
 from optimizers.roles import Maker
 from optimizers.strategies.champion import Champion
 
@@ -29,7 +30,7 @@ class History:
     steps: int = 10
     memory: int = 20
     examples: int | None = None
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": OproPrompt})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

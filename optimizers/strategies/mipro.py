@@ -13,8 +13,10 @@ from optimizers.policies.arms import Arms
 from optimizers.policies.indices import Parzen, Sampler
 from optimizers.policies.sampling import minibatches, sample_of
 from optimizers.policies.standing import standing
+from optimizers.proposers.instruction import TIPS, DataSummary, InstructionPrompt, ProgramDescription
 from optimizers.roles import Maker
 from optimizers.rollout import Rollout
+from optimizers.strategies.bootstrap import any_run
 from optimizers.strategies.champion import Champion
 
 Options = dict[str, list[Any]]
@@ -25,8 +27,9 @@ class Mipro:
     """MIPRO (Opsahl-Ong et al. 2024, arXiv 2406.11695), version 2.
 
     The program runs on `bootstrap` examples of train. For each parameter that holds a list `options` - 1
-    sets of demonstrations are made (kind "demos"), for each other one as many instructions (kind
-    "instruct", told a summary of the data, a description of the program and a tip). Then `trials`
+    sets of demonstrations are made from the runs that scored `threshold` or more (kind "demos"), for each
+    other one as many instructions (kind "instruct", told a summary of the data, a description of the
+    program and a tip). Then `trials`
     combinations run on a minibatch each, as the sampler suggests; after every `every` of them the best
     mean that was not there yet meets validation.
 
@@ -39,9 +42,17 @@ class Mipro:
     batch: int = 35
     every: int = 5
     bootstrap: int = 16
-    tips: Sequence[str] = ("",)
+    threshold: float = 1.0
+    tips: Sequence[str] = tuple(TIPS.values())
     sampler: Sampler = field(default_factory=Parzen)
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(
+        default_factory=lambda: {
+            "instruct": InstructionPrompt,
+            "data": DataSummary,
+            "program": ProgramDescription,
+            "demos": any_run,
+        }
+    )
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
@@ -77,8 +88,9 @@ class Mipro:
         texts = [name for name in seed.values if name not in lists]
         advice = (yield [Consult(seed, kind, seen) for kind in ("data", "program")]) if texts else ()
         said = [given.texts[0] if given.texts else "" for given in advice]
+        good = tuple(one for one in seen if one.score is not None and one.score >= self.threshold)
         asked = [
-            Propose(seed, seen, nth, names=(name,), kind="demos")
+            Propose(seed, good, nth, names=(name,), kind="demos")
             for name in lists
             for nth in range(self.options - 1)
         ] + [

@@ -17,6 +17,8 @@ from optimizers.policies.picking import Picking, RoundRobin
 from optimizers.policies.pool import Pool
 from optimizers.policies.sampling import minibatches
 from optimizers.policies.standing import perfect
+from optimizers.proposers.merge import Merge
+from optimizers.proposers.reflection import ReflectionPrompt
 from optimizers.roles import Maker
 
 
@@ -42,7 +44,7 @@ class Pareto:
     gate: Gate = field(default_factory=Strict)
     picking: Picking = field(default_factory=RoundRobin)
     perfect: float | None = 1.0
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": ReflectionPrompt, "merge": Merge})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

@@ -12,6 +12,7 @@ from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.memory import attempt_of
 from optimizers.policies.sampling import minibatches
 from optimizers.policies.standing import perfect
+from optimizers.proposers.textgrad import TextGradPrompt
 from optimizers.roles import Maker
 
 
@@ -29,7 +30,7 @@ class Plain:
     steps: int = 20
     memory: int = 0
     perfect: float | None = 1.0
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": TextGradPrompt})
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
         here, history, reasons = seed, deque[Attempt](maxlen=self.memory), deque[str](maxlen=self.memory)

@@ -12,6 +12,7 @@ from optimizers.candidate import Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.arms import Arms
 from optimizers.policies.sampling import distinct, minibatches
+from optimizers.proposers.optoprime import OptoPrimePrompt
 from optimizers.roles import Maker
 from optimizers.strategies.champion import Champion
 
@@ -33,7 +34,7 @@ class Priority:
     batch: int = 4
     steps: int = 10
     exploration: float = 1.0
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": OptoPrimePrompt})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:

@@ -12,8 +12,10 @@ from optimizers.candidate import Candidate, Rejected
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.arms import Arms
 from optimizers.policies.sampling import distinct, drawn, minibatches, softmax
+from optimizers.proposers.rules import RulePrompt
 from optimizers.roles import Maker
 from optimizers.rollout import Rollout
+from optimizers.strategies.bootstrap import any_run
 from optimizers.strategies.champion import Champion
 
 Kind = Literal["rule", "demos"]
@@ -40,7 +42,7 @@ class Simba:
     steps: int = 8
     temperature: float = 0.2
     demonstrations: int = 4
-    proposers: Mapping[str, Maker] = field(default_factory=dict)
+    proposers: Mapping[str, Maker] = field(default_factory=lambda: {"rule": RulePrompt, "demos": any_run})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
@@ -75,7 +77,7 @@ class Simba:
         self, one: Candidate, best: Rollout, worst: Rollout, nth: int, rng: random.Random
     ) -> Propose:
         lists = tuple(name for name, value in one.values.items() if isinstance(value, list))
-        texts = tuple(name for name in one.values if name not in lists)
+        texts = tuple(name for name, value in one.values.items() if isinstance(value, str))
         if lists and (not texts or rng.random() < 0.5):
             return Propose(one, (best,), nth, kind="demos", names=lists)
         return Propose(one, (best, worst), nth, kind="rule", names=texts)
