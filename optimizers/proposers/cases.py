@@ -9,7 +9,7 @@ from optimizers.proposers.ceilings import Ceilings
 from optimizers.proposers.record import Record
 from optimizers.proposers.runs import LONG, Example, value_entry
 from optimizers.proposers.sections import Entry, Section, body_of, cut_mark
-from optimizers.proposers.uses import Use, uses_of
+from optimizers.proposers.uses import Use, followers, uses_of
 
 
 def case_sections(record: Record, judged: bool = True) -> Iterable[Section]:
@@ -55,7 +55,7 @@ def _calls(record: Record, example: Example) -> list[Entry]:
     """The calls that used a variable; where none is known, what the program was given."""
     uses = _uses(record, example)
     if uses:
-        return [entry for use in uses for entry in use.entries()]
+        return [entry for use in uses for entry in use.entries()] + followers(example.evidence, uses)
     return [value_entry(value) for value in example.evidence.inputs]
 
 

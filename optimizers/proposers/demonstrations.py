@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from optimizers.candidate import Proposal, canonical
 from optimizers.effects import Propose
@@ -34,7 +34,8 @@ class Demonstrations:
 
     From each run of the evidence whose score is at least `threshold`, each call that used the parameter is
     a demonstration: its other arguments, less other parameters, and its result. One that was not
-    recorded whole, or that the parameter would not take as an item, is passed over.
+    recorded whole, or that the parameter would not take as an item, is passed over. Where the call
+    only puts a text together that another call asks a model, `result` "run" takes what the program gave.
 
     At most `bootstrapped` of these are kept. Behind them stand given `examples`, items as the parameter
     holds them, until there are `labelled` in all. The request with `nth` 0 takes the first ones in order,
@@ -47,6 +48,7 @@ class Demonstrations:
     labelled: int = 16
     examples: Sequence[Any] = ()
     form: Form = flat
+    result: Literal["call", "run"] = "call"
 
     tag: ClassVar[str] = "demonstrations"
 
@@ -89,11 +91,12 @@ class Demonstrations:
         """The call as an item of the list; None where it cannot be one."""
         variables = {one.name for one in evidence.variables}
         sources = dict(use.line.arguments)
-        if use.line.failed or use.result is None:
+        results = [one.text for one in evidence.outputs[:1]] if self.result == "run" else [use.result]
+        if use.line.failed or not results or results[0] is None:
             return None
         try:
             given = {at: value_in(text) for at, text in use.given if sources[at] not in variables}
-            item = plain(self.form(given, value_in(use.result)))
+            item = plain(self.form(given, value_in(results[0])))
             if name in self.parameters:
                 decode(self.parameters[name], [item])
         except (Unreadable, StateError, ConstraintError):
@@ -110,6 +113,8 @@ class Demonstrations:
         return isinstance(request.candidate.values[name], list)
 
     def _why_nothing(self, request: Propose, good: Sequence[Rollout]) -> str:
+        if not request.evidence:
+            return "there is no run to take demonstrations from"
         if not good:
             runs = len(request.evidence)
             return f"none of {runs} runs scored {self.threshold:g} or more, so there is nothing to show"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizers.evidence.evidence import Evidence, Line
@@ -48,6 +48,22 @@ def uses_of(evidence: Evidence, names: Collection[str]) -> list[Use]:
                 (at, values[name]) for at, name in line.arguments if name not in used and name in values
             )
             found.append(Use(line, tuple(used), given, values.get(line.name)))
+    return found
+
+
+def followers(evidence: Evidence, uses: Sequence[Use]) -> list[Entry]:
+    """What the calls gave that were given the result of such a call, as lines of a section.
+
+    Outputs are left out: they are shown as such.
+    """
+    values, known = values_of(evidence), {use.line.name for use in uses}
+    outputs = {value.name for value in evidence.outputs}
+    found = []
+    for line in evidence.code:
+        sources = list(dict.fromkeys(name for _, name in line.arguments if name in known))
+        if sources and line.name in values and line.name not in known | outputs and not line.failed:
+            given = ", ".join(map(label, sources))
+            found.append(Entry(f"{label(line.name)}, given {given}, gave ", values[line.name], line.rank))
     return found
 
 

@@ -54,6 +54,7 @@ def test_an_unusable_reply_is_asked_about_once_more_with_what_is_wrong(name: str
     again = proposer.repair(reply, proposer.parse(reply, request), request)
     assert again[:-2] == proposer.messages(request)
     assert again[-2] == {"role": "assistant", "content": reply}
+    assert same_as_golden(f"proposer_{name}_repair", again[-1]["content"])
     assert "nobody: there is no such variable" in again[-1]["content"]
     assert json.dumps(proposer.offered(request)[0]) in again[-1]["content"]
 

@@ -121,11 +121,22 @@ def test_the_threshold_says_which_runs_are_good_and_a_failed_one_never_is() -> N
     proposal = demonstrated(Capitals(), threshold=2.0)
     assert proposal.values == {}
     assert proposal.problem == "none of 3 runs scored 2 or more, so there is nothing to show"
+    assert demonstrated(Capitals(), runs=()).problem == "there is no run to take demonstrations from"
 
 
 def test_the_user_s_own_form_makes_the_items() -> None:
     proposal = demonstrated(Capitals(), form=lambda given, gave: f"{given['question']} -> {gave.strip()}")
     assert proposal.values == {"demos": ["What is the capital of Chad? -> N'Djamena"]}
+
+
+def test_where_the_call_only_puts_a_text_together_the_run_s_output_is_the_result() -> None:
+    demos = trace.node([], name="demos", trainable=True)
+    text = trace.bundle(lambda demos, question: f"{demos} {question}", name="text")
+    model = trace.bundle(lambda text: "Lima", name="model")
+    evidence = evidence_of(Graph.behind(model(text(demos, "Peru?"))), 1.0, {"demos": demos})
+    request = Propose(Candidate({"demos": []}), (Rollout(0, "train", 1.0, Feedback.of(1.0), evidence),))
+    made = Demonstrations({"demos": demos}, result="run").choose(request, random.Random(0))
+    assert made.values == {"demos": [{"question": "Peru?", "output": "Lima"}]}
 
 
 def test_labelled_examples_stand_behind_and_none_twice() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from proposing import HISTORY, OTHERS, Capitals, sections_of, suggested
 
-from optimizers.candidate import Attempt
+import tracelib as trace
+from optimizers.candidate import Attempt, Candidate
 from optimizers.effects import Propose
+from optimizers.evidence.evidence import evidence_of
 from optimizers.proposers.ceilings import Ceilings
 from optimizers.proposers.code import CodePrompt
 from optimizers.proposers.evolution import CrossoverPrompt, DifferencePrompt
@@ -19,6 +21,8 @@ from optimizers.proposers.reflection import ReflectionPrompt
 from optimizers.proposers.rules import RulePrompt, contrast
 from optimizers.rollout import Rollout
 from tracelib.errors import OptimizerError
+from tracelib.feedback.feedback import Feedback
+from tracelib.graph.graph import Graph
 
 
 def shown(prompt: Any, request: Propose) -> dict[str, str]:
@@ -46,6 +50,22 @@ def test_reflection_shows_of_each_example_the_calls_of_the_variables_asked_about
     assert "program of example 1" not in sections
     assert "outputs of example 1" not in sections
     assert sections["feedback of example 1"].startswith("Mind the capital letter.")
+
+
+def test_what_the_next_call_made_of_a_text_that_a_variable_is_put_into_is_shown() -> None:
+    prompt = trace.node("Name the capital of {}.", name="prompt", trainable=True)
+    fill = trace.bundle(lambda prompt, of: prompt.format(of), name="fill")
+    model = trace.bundle(lambda text: "Lima!", name="model")
+    tidied = trace.bundle(lambda text: text.strip("!"), name="tidied")
+    evidence = evidence_of(Graph.behind(tidied(model(fill(prompt, "Peru")))), "no", {"prompt": prompt})
+    run = Rollout(0, "train", None, Feedback.of("no"), evidence)
+    request = Propose(Candidate({"prompt": prompt.data}), (run,))
+    sections = shown(ReflectionPrompt({"prompt": prompt}), request)
+    assert sections["calls"].splitlines()[-2:] == [
+        'fill0 gave "Name the capital of Peru."',
+        'model0, given fill0, gave "Lima!"',
+    ]
+    assert sections["outputs"] == 'tidied0 = "Lima"'
 
 
 def test_reflection_shows_what_a_variable_was_in_runs_of_another_candidate() -> None:

@@ -42,7 +42,8 @@ def test_advice_that_cannot_be_read_is_asked_for_once_more_and_then_a_problem(na
     talk = COUNSELS[name].proposer(world).advise(COUNSELS[name].consulted(world))
     advice, rounds = held(talk, lambda asked: "I would rather not.")
     assert len(rounds) == 2
-    assert "the reply holds no JSON object" in rounds[1][0][-1]["content"]
+    assert rounds[1][0][:2] == rounds[0][0]
+    assert same_as_golden(f"counsel_{name}_repair", written(rounds[1][0][2:]))
     assert advice == Advice((), "I would rather not.", "the reply holds no JSON object")
 
 

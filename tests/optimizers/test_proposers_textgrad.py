@@ -180,6 +180,7 @@ def test_a_critic_that_cannot_be_read_twice_says_nothing_and_the_others_count() 
 def test_without_any_usable_critic_there_is_no_proposal() -> None:
     world = Capitals()
     proposal, rounds = converse(world, asked(world), lambda question: "{")
+    assert same_as_golden("textgrad_critic_repair", written(rounds[1][0][2:]))
     assert (proposal.values, proposal.problem) == ({}, "no critic said anything that could be used")
     assert [len(questions) for questions in rounds] == [6, 6]
 
