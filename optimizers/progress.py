@@ -1,13 +1,17 @@
-"""How a run is watched: a bar on a terminal, plain lines elsewhere; a callback like any other.
+"""How a run is watched: a bar on a terminal, one line in a notebook, plain lines elsewhere.
 
-The bar is rich's, and this is the only module here that loads it.
+A callback like any other. The bar is rich's, and this is the only module here that loads it; IPython is
+only used where it runs already.
 """
 
 from __future__ import annotations
 
+import html
 import sys
 import time
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
+from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
@@ -29,24 +33,41 @@ from optimizers.driving.events import (
 
 LINE_SECONDS = 5.0
 """At most one plain line about how far the run is in so many seconds."""
+DISPLAY_SECONDS = 0.2
+"""A notebook's line is written anew at most once in so many seconds."""
 
 
 class Progress:
-    """Shows a run on `stream` (standard error unless given): how much is spent, and the best score.
+    """Shows a run on `stream` (standard error unless given): the best score, what is spent, what is left.
 
-    On a terminal it is a bar, redrawn in place. Elsewhere (a log, CI) it is lines: one for the seed, one
-    for each better candidate, one every few seconds, one at the end. `bar` forces one or the other.
+    On a terminal it is a bar, redrawn in place, and in a notebook one line that is written anew. Elsewhere
+    (a log, CI) it is lines: one for the seed, one for each better candidate, one every few seconds, one at
+    the end. `bar` forces a bar, or lines.
     """
 
     def __init__(self, stream: TextIO | None = None, bar: bool | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stderr
-        drawn = self._stream.isatty() if bar is None else bar
-        self._view: Bar | Lines = Bar(self._stream, bar) if drawn else Lines(self._stream)
+        self._view = _view(stream, bar)
         self._watch = Watch()
 
     def on(self, event: Event) -> None:
         self._watch.hear(event)
         self._view.show(event, self._watch)
+
+
+def _view(stream: TextIO | None, bar: bool | None) -> Bar | Lines | Display:
+    shell = notebook() if stream is None and bar is None else None
+    if shell is not None:
+        return Display(shell.display_pub)
+    found = stream if stream is not None else sys.stderr
+    drawn = found.isatty() if bar is None else bar
+    return Bar(found, bar) if drawn else Lines(found)
+
+
+def notebook() -> Any:
+    """The shell of the notebook that this runs in, None elsewhere; loads nothing."""
+    find = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = find() if find is not None else None
+    return shell if hasattr(shell, "kernel") else None
 
 
 class Watch:
@@ -58,6 +79,7 @@ class Watch:
         self.sizes: dict[str, int] = {}
         self.seed: Candidate | None = None
         self.best: dict[str, float] = {}
+        self.began: dict[str, float] = {}
         self.rejected = 0
 
     def hear(self, event: Event) -> None:
@@ -76,6 +98,8 @@ class Watch:
         whole = len(set(event.effect.ids)) == self.sizes.get(split)
         if whole and mean is not None and split != "test":
             self.best[split] = max(mean, self.best.get(split, mean))
+            if event.effect.candidate == self.seed:
+                self.began.setdefault(split, mean)
 
     @property
     def share(self) -> float | None:
@@ -85,9 +109,21 @@ class Watch:
         return max(((spent[kind] or 0) / limit for kind, limit in limits.items()), default=None)
 
     def __str__(self) -> str:
-        scores = [f"best {split} {mean:.4f}" for split, mean in self.best.items()]
         rejected = [f"{self.rejected} rejected"] if self.rejected else []
-        return ", ".join([*scores, *rejected, str(self.spent)])
+        told = ", ".join([*map(self._score, self.best), *rejected, str(self.spent)])
+        return f"{told}; left: {left}" if (left := self.left) else told
+
+    @property
+    def left(self) -> str:
+        """What may still be spent, "" without limits."""
+        spent = self.spent.to_json()
+        limits = {kind: limit for kind, limit in self.budget.limits().items() if kind != "steps"}
+        return ", ".join(_amount(kind, max(0, limit - (spent[kind] or 0))) for kind, limit in limits.items())
+
+    def _score(self, split: str) -> str:
+        began = self.began.get(split)
+        before = f" (seed {began:.4f})" if began is not None and began != self.best[split] else ""
+        return f"best {split} {self.best[split]:.4f}{before}"
 
 
 class Lines:
@@ -157,6 +193,37 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+class Display:
+    """One line of a notebook, written anew; `publisher` is the shell's."""
+
+    def __init__(self, publisher: Any) -> None:
+        self._publisher = publisher
+        self._id = ""
+        self._last = 0.0
+
+    def show(self, event: Event, watch: Watch) -> None:
+        if isinstance(event, RunStarted):
+            self._id, self._last = uuid4().hex, 0.0
+            self._write(_opening(event), update=False)
+        elif isinstance(event, RunEnded | RunBroken):
+            self._write(
+                f"{closing(event)}; {watch}" if isinstance(event, RunBroken) else f"done: {watch}", True
+            )
+        elif time.monotonic() - self._last > DISPLAY_SECONDS:
+            self._last = time.monotonic()
+            self._write(str(watch), update=True)
+
+    def _write(self, text: str, update: bool) -> None:
+        data: Mapping[str, str] = {"text/plain": text, "text/html": f"<code>{html.escape(text)}</code>"}
+        self._publisher.publish(data=data, transient={"display_id": self._id}, update=update)
+
+
+def _amount(kind: str, amount: float) -> str:
+    if kind == "dollars":
+        return f"${amount:,.4f}"
+    return f"{amount:.0f} s" if kind == "seconds" else f"{amount:,.0f} {kind}"
 
 
 def _opening(event: RunStarted) -> str:

@@ -35,7 +35,7 @@ from tracelib.late import resolver
 from tracelib.llm.model import Model, as_model
 
 # Bound late, name -> "module:class": its module loads rich, which only a run that is watched needs.
-LATE = {"progress": "optimizers.progress:Progress"}
+LATE = {"progress": "optimizers.progress:Progress", "notebook": "optimizers.progress:notebook"}
 _late = resolver(LATE)
 
 
@@ -210,5 +210,5 @@ class Trainer:
         return as_model(self.llm) if self.llm is not None else as_model(getattr(self.optimizer, "llm", None))
 
     def _watching(self) -> list[Callback]:
-        wanted = sys.stderr.isatty() if self.progress is None else self.progress
-        return [_late("progress")()] if wanted else []
+        shown = sys.stderr.isatty() or ("IPython" in sys.modules and _late("notebook")() is not None)
+        return [_late("progress")()] if (shown if self.progress is None else self.progress) else []
