@@ -11,7 +11,7 @@ from optimizers.candidate import Proposal, canonical
 from optimizers.effects import Propose
 from optimizers.evidence.display import plain
 from optimizers.evidence.evidence import Evidence
-from optimizers.proposers.literal import Unreadable, value_in
+from optimizers.proposers.literal import Unreadable, is_opaque, value_in
 from optimizers.proposers.texts import version_of
 from optimizers.proposers.uses import Use, uses_of
 from optimizers.rollout import Rollout
@@ -33,9 +33,10 @@ class Demonstrations:
     """Bootstrapped few-shot examples, as BootstrapFewShot of DSPy (Khattab et al. 2023, arXiv 2310.03714).
 
     From each run of the evidence whose score is at least `threshold`, each call that used the parameter is
-    a demonstration: its other arguments, less other parameters, and its result. One that was not
-    recorded whole, or that the parameter would not take as an item, is passed over. Where the call
-    only puts a text together that another call asks a model, `result` "run" takes what the program gave.
+    a demonstration: its other arguments, less other parameters and objects such as clients, and its
+    result. One that was not recorded whole, or that the parameter would not take as an item, is passed
+    over. Where the call only puts a text together that another call asks a model, `result` "run" takes what
+    the program gave.
 
     At most `bootstrapped` of these are kept. Behind them stand given `examples`, items as the parameter
     holds them, until there are `labelled` in all. The request with `nth` 0 takes the first ones in order,
@@ -95,7 +96,11 @@ class Demonstrations:
         if use.line.failed or not results or results[0] is None:
             return None
         try:
-            given = {at: value_in(text) for at, text in use.given if sources[at] not in variables}
+            given = {
+                at: value_in(text)
+                for at, text in use.given
+                if sources[at] not in variables and not is_opaque(text)
+            }
             item = plain(self.form(given, value_in(results[0])))
             if name in self.parameters:
                 decode(self.parameters[name], [item])

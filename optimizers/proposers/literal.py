@@ -31,6 +31,21 @@ def value_in(text: Excerpt) -> Any:
         raise Unreadable(str(error)) from error
 
 
+def is_opaque(text: Excerpt) -> bool:
+    """Whether a text shows an object that has no plain value at all, such as a client or a function.
+
+    >>> is_opaque(Excerpt.of("<Client>", 99)), is_opaque(Excerpt.of("[1, ... 99 more]", 99))
+    (True, False)
+    """
+    if str(text)[:1] in ('"', "[", "{", "("):
+        return False
+    try:
+        value_in(text)
+    except Unreadable:
+        return text.whole
+    return False
+
+
 def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | None):
         return node.value

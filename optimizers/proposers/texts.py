@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
@@ -47,8 +46,6 @@ def version_of(answering: Any, *texts: str) -> str:
 
 
 def _setting(value: Any) -> str:
-    if isinstance(value, Callable):  # type: ignore[arg-type]
-        return (
-            f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', type(value).__qualname__)}"
-        )
-    return str(shown(value, SETTING))
+    """A setting as text: functions by their name, the rest as it is shown."""
+    name = getattr(value, "__qualname__", None)
+    return f"{value.__module__}:{name}" if name is not None else str(shown(value, SETTING))

@@ -94,9 +94,14 @@ def test_a_text_that_repeats_an_example_is_refused_with_the_passage() -> None:
 def test_outputs_and_given_texts_count_and_what_the_old_value_had_does_not() -> None:
     shown = Rollout(0, "train", 0.0, output=STORY)
     assert NoCopy().problem("p", STORY, about("Answer.", shown)) is not None
-    assert NoCopy(texts=[STORY]).problem("p", STORY, about("Answer.")) is not None
+    assert NoCopy(examples=[STORY]).problem("p", STORY, about("Answer.")) is not None
     assert NoCopy().problem("p", STORY + " today", about(STORY, shown)) is None
     assert NoCopy().problem("p", STORY, about("Answer.")) is None
+
+
+def test_examples_may_have_any_form() -> None:
+    for one in ((1, STORY), {"question": STORY}, [[STORY]]):
+        assert NoCopy(examples=[one]).problem("p", STORY, about("Answer.")) is not None
 
 
 def test_the_share_says_how_much_may_be_copied() -> None:
@@ -113,12 +118,12 @@ def test_scripts_without_spaces_are_compared_by_character() -> None:
 
 
 def test_lists_of_worked_examples_may_repeat_them() -> None:
-    assert NoCopy(texts=[STORY]).problem("p", [STORY], about([])) is None
+    assert NoCopy(examples=[STORY]).problem("p", [STORY], about([])) is None
 
 
 @given(st.text(), st.text(), st.integers(1, 8))
 def test_any_text_is_looked_at_without_an_error(new: str, seen: str, n: int) -> None:
-    problem = NoCopy(n=n, texts=[seen], share=0.0).problem("p", new, about(""))
+    problem = NoCopy(n=n, examples=[seen], share=0.0).problem("p", new, about(""))
     assert problem is None or "verbatim" in problem
 
 
@@ -241,7 +246,7 @@ def test_a_change_of_type_constraint_or_signature_is_refused_and_repaired_once(
     [
         (Length(max_characters=30), "Answer {question} at great length", "prompt is too long"),
         (Keep(), "Answer briefly", "prompt has lost what must stay in it as it is: '{question}'"),
-        (NoCopy(texts=[STORY]), f"{{question}} {STORY}", "prompt copies from the examples"),
+        (NoCopy(examples=[STORY]), f"{{question}} {STORY}", "prompt copies from the examples"),
     ],
 )
 def test_what_a_guard_refuses_is_repaired_once(guard: Any, value: str, reason: str) -> None:

@@ -169,6 +169,19 @@ def test_a_value_that_was_not_recorded_whole_is_passed_over() -> None:
     assert "recorded whole" in demonstrated(world, runs[:1]).problem
 
 
+def test_an_argument_that_is_an_object_is_left_out_and_one_that_was_cut_is_not() -> None:
+    demos = trace.node([], name="demos", trainable=True)
+    ask = trace.bundle(lambda client, demos, many: "ok", name="ask")
+    runs = []
+    for number, many in enumerate([[1, 2], list(range(200))]):
+        evidence = evidence_of(Graph.behind(ask(object(), demos, many)), 1.0, {"demos": demos})
+        runs.append(Rollout(number, "train", 1.0, Feedback.of(1.0), evidence))
+    made = Demonstrations({"demos": demos}).choose(
+        Propose(Candidate({"demos": []}), tuple(runs)), random.Random(0)
+    )
+    assert made.values == {"demos": [{"many": [1, 2], "output": "ok"}]}
+
+
 def test_an_item_that_the_parameter_would_not_take_is_passed_over() -> None:
     demos = trace.node([1], name="demos", trainable=True, constraint=list[int])
     double = trace.bundle(lambda demos, x: x, name="double")
