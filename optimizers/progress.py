@@ -208,9 +208,8 @@ class Display:
             self._id, self._last = uuid4().hex, 0.0
             self._write(_opening(event), update=False)
         elif isinstance(event, RunEnded | RunBroken):
-            self._write(
-                f"{closing(event)}; {watch}" if isinstance(event, RunBroken) else f"done: {watch}", True
-            )
+            ended = f"{closing(event)}; " if isinstance(event, RunBroken) else "done: "
+            self._write(ended + str(watch), update=True)
         elif time.monotonic() - self._last > DISPLAY_SECONDS:
             self._last = time.monotonic()
             self._write(str(watch), update=True)
