@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "AllAtOnce": "optimizers.policies.picking",
+    "Anchored": "optimizers.policies.anchors",
     "Attempt": "optimizers.candidate",
     "Beam": "optimizers.strategies.beam",
     "BestOfN": "optimizers.strategies.best_of_n",
@@ -62,6 +63,7 @@ _PUBLIC = {
     "OptoPrime": "optimizers.optoprime",
     "OptoPrimePrompt": "optimizers.proposers.optoprime",
     "Outcome": "optimizers.driving.outcome",
+    "PairedBootstrap": "optimizers.policies.resampling",
     "ParaphrasePrompt": "optimizers.proposers.protegi",
     "Pareto": "optimizers.strategies.pareto",
     "Parzen": "optimizers.policies.indices",
@@ -120,6 +122,7 @@ if TYPE_CHECKING:
     from optimizers.opro import OPRO as OPRO
     from optimizers.optimizer import Optimizer as Optimizer
     from optimizers.optoprime import OptoPrime as OptoPrime
+    from optimizers.policies.anchors import Anchored as Anchored
     from optimizers.policies.copying import NoCopy as NoCopy
     from optimizers.policies.credit import ByCredit as ByCredit
     from optimizers.policies.gate import NonInferior as NonInferior
@@ -134,6 +137,7 @@ if TYPE_CHECKING:
     from optimizers.policies.objectives import Weighted as Weighted
     from optimizers.policies.picking import AllAtOnce as AllAtOnce
     from optimizers.policies.picking import RoundRobin as RoundRobin
+    from optimizers.policies.resampling import PairedBootstrap as PairedBootstrap
     from optimizers.policies.stopping import Patience as Patience
     from optimizers.policies.stopping import ScoreReached as ScoreReached
     from optimizers.progress import Progress as Progress

@@ -19,6 +19,9 @@ EXAMPLE = 100_000
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 """A word; in scripts that are written without spaces, a character."""
 
+_ESCAPE = re.compile(r'\\[nrt"]')
+"""How line breaks and quotes stand in a text that is shown quoted."""
+
 
 @dataclass(frozen=True)
 class NoCopy:
@@ -26,8 +29,8 @@ class NoCopy:
 
     The share is that of the runs of `n` words that stand verbatim in an input, an output or what the program
     returned, in the evidence of the proposal or in `examples`: give it your training examples, with what is
-    expected of them, in whatever form they have. Case and punctuation do not count, nor does what the old value had already. Only
-    texts are looked at: a list of worked examples is meant to hold them.
+    expected of them, in whatever form they have. Case and punctuation do not count, nor does what the old
+    value had already. Only texts are looked at: a list of worked examples is meant to hold them.
     """
 
     share: float = 0.2
@@ -55,7 +58,7 @@ class NoCopy:
         return self._runs(str(raw(one, EXAMPLE)) for one in self.examples)
 
     def _runs(self, texts: Iterable[str]) -> set[tuple[str, ...]]:
-        return {run for text in texts for run in self._runs_in(_WORD.findall(text))}
+        return {run for text in texts for run in self._runs_in(_WORD.findall(_ESCAPE.sub(" ", text)))}
 
     def _runs_in(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """All runs of n words, in order; of a text with fewer words none."""

@@ -100,7 +100,7 @@ def test_outputs_and_given_texts_count_and_what_the_old_value_had_does_not() -> 
 
 
 def test_examples_may_have_any_form() -> None:
-    for one in ((1, STORY), {"question": STORY}, [[STORY]]):
+    for one in ((1, STORY), {"question": STORY}, [[STORY]], (STORY.replace(" ", "\n"), '"')):
         assert NoCopy(examples=[one]).problem("p", STORY, about("Answer.")) is not None
 
 
