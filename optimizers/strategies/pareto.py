@@ -15,6 +15,7 @@ from optimizers.policies.merging import Merges, holds, subsample
 from optimizers.policies.objectives import By, Objective, Score
 from optimizers.policies.picking import Picking, RoundRobin
 from optimizers.policies.pool import Pool
+from optimizers.policies.replicates import joined, repeated
 from optimizers.policies.sampling import minibatches
 from optimizers.policies.standing import perfect
 from optimizers.proposers.merge import Merge
@@ -32,7 +33,8 @@ class Pareto:
     most. Calls per step: 1; runs: 2 * batch, and validation when the gate accepts.
 
     `frontier` says what there are fronts for, `names` which numbers count there; `objective` compares
-    candidates. `perfect` is the score at which a minibatch has nothing to teach, None if there is none.
+    candidates. `perfect` is the score at which a minibatch has nothing to teach, None if there is none. With
+    noise, `replicates` is how often each candidate runs on validation.
     """
 
     batch: int = 3
@@ -44,13 +46,14 @@ class Pareto:
     gate: Gate = field(default_factory=Strict)
     picking: Picking = field(default_factory=RoundRobin)
     perfect: float | None = 1.0
+    replicates: int = 1
     proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": ReflectionPrompt, "merge": Merge})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
         everything = tuple(range(validation))
         pool = self._pool()
-        pool.add(seed, (yield Evaluate(seed, "validation", everything)))
+        pool.add(seed, joined((yield repeated(seed, "validation", everything, self.replicates))))
         batches, merges, picker = (
             minibatches(train, self.batch, rng),
             Merges(self.merges),
@@ -77,7 +80,7 @@ class Pareto:
                 accepted = merges.due = self.objective.judge(old, new, self.gate).accepted
                 picker.learn(parent, names, kid if accepted else None, new)
             if accepted:
-                pool.add(kid, (yield Evaluate(kid, "validation", everything)))
+                pool.add(kid, joined((yield repeated(kid, "validation", everything, self.replicates))))
         return pool.best()
 
     def _pool(self) -> Pool:
