@@ -36,10 +36,10 @@ class Excerpt:
         return f"[... {self.total - kept:,} of {self.total:,} characters cut ...]"
 
     def __str__(self) -> str:
-        return self.head + self.mark + self.tail
+        return self.head + self.tail if self.whole else self.head + self.mark + self.tail
 
     def __len__(self) -> int:
-        return len(self.head) + len(self.mark) + len(self.tail)
+        return self.total if self.whole else len(self.head) + len(self.mark) + len(self.tail)
 
     def cut(self, limit: int) -> Excerpt:
         """The text in at most `limit` characters: three quarters from its start, the rest from its end."""

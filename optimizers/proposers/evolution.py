@@ -38,15 +38,9 @@ class CrossoverPrompt(SuggestionPrompt):
         names = self.offered(request)
         texts = [value_text(candidate.values[name]) for name in names]
         room = self.ceilings.variables // (1 + len(request.others))
-        for name, excerpt in zip(names, self.ceilings.fit_whole(texts, room), strict=True):
-            kind = self.kind_of(name, request)
+        kinds = [one.variable.kind for one in self.record(request, ()).offered]
+        for name, kind, excerpt in zip(names, kinds, self.ceilings.fit_whole(texts, room), strict=True):
             yield Section(f"{whose}, variable {label(name)}: {kind}", str(excerpt))
-
-    def kind_of(self, name: str, request: Propose) -> str:
-        """The type of a variable as the record names it."""
-        return next(
-            one.variable.kind for one in self.record(request, ()).offered if one.variable.name == name
-        )
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ def fit(entries: Sequence[Entry], ceiling: int) -> list[str | None]:
     room is shared evenly, where a short text leaves its rest to the longer ones. One entry is always
     kept, at its least.
     """
+    if sum(len(one.prefix) + len(one.text) + 1 for one in entries) <= ceiling:
+        return [one.prefix + str(one.text) for one in entries]
     kept = _kept(entries, ceiling)
     fixed = sum(len(entries[index].prefix) + 1 for index in kept)
     shares = fair_shares([len(entries[index].text) for index in kept], max(0, ceiling - fixed))
