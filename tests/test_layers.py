@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizers import trainer
+from optimizers import result, trainer
 from tracelib.graph.late import TABLE
 from tracelib.llm import cost as llm_cost
 from tracelib.llm import model as llm_model
@@ -27,6 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "versioning": LOWEST,
     "llm": LOWEST,
     "feedback": LOWEST | {"graph"},
+    "sandbox": LOWEST | {"graph", "versioning"},
     "store": LOWEST | {"graph", "versioning", "llm"},
     "programs": LOWEST | {"graph", "versioning", "llm"},
     "render": LOWEST | {"graph", "feedback", "versioning"},
@@ -136,6 +137,7 @@ def test_nothing_is_imported_inside_a_function(path: Path) -> None:
             *llm_model.LATE.values(),
             *llm_cost.LATE.values(),
             *trainer.LATE.values(),
+            *result.LATE.values(),
             *STORE.values(),
         }
     ),

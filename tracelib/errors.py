@@ -24,6 +24,9 @@ TraceError
       ModelUnavailable    no connection, or a 5xx that outlasted the retries
       BadRequest          any other 4xx
       MalformedReply      an answer that is no chat completion (also InvalidReply)
+  SandboxError            code could not be run in a sandbox
+    SandboxUnavailable    this machine has no sandbox, or it cannot be started
+    SandboxStopped        the code was stopped: time, memory, output; or what it needs cannot travel
   OptimizerError
     ProposalError         an unusable proposal; quotes the reply
     CodeExecutionRefused  running code that a model wrote was not allowed
@@ -202,6 +205,18 @@ class MalformedReply(ModelCallError, InvalidReply):  # noqa: N818
     ) -> None:
         ModelCallError.__init__(self, message, status=status, request_id=request_id, attempts=attempts)
         self.reply = reply
+
+
+class SandboxError(TraceError):
+    """Code could not be run in a sandbox."""
+
+
+class SandboxUnavailable(SandboxError):  # noqa: N818 - what it is
+    """This machine has no sandbox, or it could not be started."""
+
+
+class SandboxStopped(SandboxError):  # noqa: N818 - what happened
+    """Code in a sandbox was stopped, died, or needs what cannot travel there."""
 
 
 class OptimizerError(TraceError):

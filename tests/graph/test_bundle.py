@@ -20,6 +20,7 @@ import pytest
 import tracelib as trace
 from tracelib import bundle, node
 from tracelib.errors import GraphError
+from tracelib.testing import ScriptedModel
 
 
 def parents(made):
@@ -736,3 +737,20 @@ async def test_a_task_that_a_bundle_gives_can_be_awaited():
 
 def test_only_what_can_be_awaited_looks_awaitable():
     assert not any(inspect.isawaitable(trace.node(value)) for value in (1, "a", [1], len, None))
+
+
+def test_a_bundle_of_what_does_more_than_run_its_function_calls_that():
+    model = ScriptedModel(["Hello!"])
+
+    @trace.lm(model=model)
+    def greet(name):
+        """You greet."""
+        return f"Greet {name}."
+
+    @bundle(trainable=True)
+    def learn(x):
+        return x
+
+    learn.parameter.update("def learn(x):\n    return x * 2", "doubled", "test")
+    assert bundle(greet)("Ann") == "Hello!"
+    assert bundle(learn)(3).data == 6

@@ -88,8 +88,8 @@ class Bundle(Generic[P, R]):
     ) -> None:
         self._descriptor: Any = type(fn) if isinstance(fn, (classmethod, staticmethod)) else None
         plain_fn: Any = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
-        if isinstance(plain_fn, Bundle):
-            plain_fn = plain_fn.fn
+        if type(plain_fn) is Bundle and not plain_fn.trainable:
+            plain_fn = plain_fn.fn  # what does more than run its function is called as it is
         if not callable(plain_fn):
             raise GraphError(f"bundle needs something to call, got {type(plain_fn).__name__}: {plain_fn!r}")
         if getattr(plain_fn, "__name__", None) in DEMANDED:

@@ -21,6 +21,9 @@ from tracelib.parsing import parsed
 FUTURE_ANNOTATIONS = annotations.compiler_flag
 KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
+Runner = Callable[["CodeSlot", str, types.FunctionType], Callable[..., Any]]
+"""Gives what runs in place of a function, which a source of that slot defines."""
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -50,6 +53,11 @@ class CodeSlot:
             found = self._functions[source] = self._compiled(source)
         return found
 
+    def confine(self, source: str, runner: Runner) -> None:
+        """From now on a runner runs this source wherever the function is called; never the user's own."""
+        if source != self.original:
+            self._functions[source] = runner(self, source, self._compiled(source))
+
     def check(self, source: Any) -> str:
         """`source` as it will be kept; raises SignatureError with the reason when it does not fit."""
         if not isinstance(source, str):
@@ -58,7 +66,7 @@ class CodeSlot:
         self.function(text)
         return text
 
-    def _compiled(self, source: str) -> Callable[..., Any]:
+    def _compiled(self, source: str) -> types.FunctionType:
         definition = self._definition(source)
         self._compare(definition, source)
         filename = f"<tracelib {self.fn.__name__} {hashlib.sha256(source.encode()).hexdigest()[:8]}>"

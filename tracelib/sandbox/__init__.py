@@ -1,0 +1,1 @@
+"""Code written by a model runs here: in processes that the kernel confines, or not at all."""

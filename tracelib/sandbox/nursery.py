@@ -1,0 +1,136 @@
+"""The process that forks confined children, as the program sees it: how it is started and told."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from pathlib import Path
+from typing import Any
+
+from tracelib.errors import SandboxUnavailable
+from tracelib.sandbox import confinement
+from tracelib.sandbox.child import STARTING, Child
+from tracelib.sandbox.sandbox import Limits
+
+WORKER = Path(__file__).with_name("worker.py")
+LOADED = """
+abc array ast asyncio base64 binascii bisect calendar cmath codecs collections contextlib copy csv ctypes
+dataclasses datetime decimal difflib enum fractions functools hashlib heapq html inspect io itertools json
+keyword locale logging math numbers operator pprint queue random re secrets shlex statistics string struct
+textwrap threading time traceback types typing unicodedata uuid urllib.parse warnings weakref zoneinfo
+"""
+"""What is loaded beforehand where the user nobody cannot read the interpreter's files."""
+
+
+class Nursery:
+    """The process that forks children; raises SandboxUnavailable when it cannot be started."""
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        # Messages keep their bounds: one is one request.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control = ours
+        self._lock = threading.Lock()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(WORKER), json.dumps(settings(packages))],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={
+                    "PYTHONHASHSEED": "0",
+                    "LC_CTYPE": "C.UTF-8",
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "OMP_NUM_THREADS": "1",
+                },
+                cwd="/",
+                start_new_session=True,
+            )
+        self._control.settimeout(STARTING)
+        try:
+            self._heard("ready")
+        except (OSError, ValueError, KeyError) as error:
+            raise SandboxUnavailable(f"the sandbox did not start: {self._complaint() or error}") from error
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def fork(self, limits: Limits) -> Child:
+        """A new confined child."""
+        ours, theirs = socket.socketpair()
+        asked = json.dumps({"memory": limits.memory, "cpu": limits.cpu}).encode()
+        try:
+            with theirs, self._lock:
+                socket.send_fds(self._control, [asked], [theirs.fileno()])
+                number = self._heard("child")
+        except (OSError, ValueError, KeyError) as error:
+            ours.close()
+            raise SandboxUnavailable(f"the sandbox's first process is gone: {error}") from error
+        child = Child(ours, functools.partial(self.kill, number))
+        child.confirm()
+        return child
+
+    def kill(self, number: int) -> None:
+        try:
+            with self._lock:
+                self._control.sendall(json.dumps({"kill": number}).encode())
+        except OSError:
+            self._process.kill()  # children die with it
+
+    def _heard(self, what: str) -> int:
+        text = self._control.recv(4096)
+        if not text:
+            raise ConnectionError("it ended")
+        return int(json.loads(text)[what])
+
+    def _complaint(self) -> str:
+        self._process.kill()
+        assert self._process.stderr is not None
+        said = self._process.stderr.read().decode(errors="replace").strip()
+        return said.splitlines()[-1] if said else ""
+
+    def close(self) -> None:
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+
+def settings(packages: tuple[str, ...]) -> dict[str, Any]:
+    """What a nursery is told: what it may read and loads beforehand, and whom it becomes."""
+    root = os.geteuid() == 0
+    homes = [str(Path(path)) for path in _package_homes(packages)]
+    return {
+        "path": [str(Path(home).parent) for home in homes],
+        "modules": [*(LOADED.split() if root else ()), *packages],
+        "readable": [*_interpreter(), *homes],
+        "landlock": bool(confinement.landlock_version()),
+        "nobody": root,
+    }
+
+
+def _interpreter() -> list[str]:
+    """The files of the standard library, without the packages that are installed among them."""
+    paths = sysconfig.get_paths()
+    folders = {paths["stdlib"], paths["platstdlib"]}
+    return [
+        entry.path
+        for folder in sorted(folders)
+        for entry in os.scandir(folder)
+        if entry.name not in ("site-packages", "dist-packages")
+    ]
+
+
+def _package_homes(packages: tuple[str, ...]) -> list[str]:
+    homes = []
+    for name in packages:
+        module = sys.modules.get(name) or __import__(name)
+        homes += [str(path) for path in getattr(module, "__path__", [])] or [str(module.__file__)]
+    return homes
