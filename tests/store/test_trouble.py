@@ -541,6 +541,25 @@ def test_a_record_that_no_table_takes_holds_up_nothing_and_is_kept(blank: str, t
     assert store.status().waiting_bytes == 0
 
 
+def test_a_record_that_the_database_refuses_holds_up_nothing_and_is_kept(blank: str, tmp_path: Path) -> None:
+    """It is whole as far as it can be read, but a call must have a start."""
+    store = open_store(blank, journal=tmp_path / "journal")
+    id = "0" * 31 + "1"
+    shared = ["0" * 32, "program:echo", "echo", "bundle", None, None]
+    head = [id, id, None, 0, None, None, 1, 1, [], [], {}]
+    lines = [json.dumps(shared), json.dumps(head), "{}", "1", "", "", "", ""]
+    journal = Journal(store.journal)
+    journal.append(records.CALL, "\n".join(lines).encode())
+    with store:
+        for number in range(3):
+            trace.bundle(lambda number: number, name="echo")(number)
+    journal.close()
+    assert len(store.calls(limit=None)) == 3
+    (kept,) = store.journal.glob(f"*{REFUSED}")
+    assert kept.read_text() == "\n".join(lines)
+    assert store.status().waiting_bytes == 0
+
+
 def test_a_database_of_a_newer_schema_still_works_and_says_so(blank: str, tmp_path: Path) -> None:
     store = open_store(blank, journal=tmp_path / "journal")
     store.calls()

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -52,21 +52,25 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection in a transaction that writes: all of it, or nothing."""
-        with self._connected("write") as connection:
+    def writing(self, kept: Connection | None = None) -> Iterator[Connection]:
+        """A connection in a transaction that writes: all of it, or nothing.
+
+        What the driver raises on one that is `kept` open leaves here as it is.
+        """
+        with self._connected("write") if kept is None else nullcontext(kept) as connection:
             connection = connection.execution_options(tracelib_immediate=True)
             with connection.begin():
                 yield connection
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """While it lasts no connection that closes is SQLite's last, which would copy the whole log back."""
-        if not self.is_sqlite:
-            yield
-            return
-        with self._connected("read"):
-            yield
+    def kept_open(self) -> Iterator[Connection]:
+        """A connection for several transactions that write.
+
+        To open one and to read the schema takes as long as to write thirty calls, and SQLite's last one that
+        closes copies the whole log back.
+        """
+        with self._connected("write") as connection:
+            yield connection
 
     @contextmanager
     def _connected(self, purpose: str) -> Iterator[Connection]:

@@ -15,7 +15,7 @@ from tracelib.store.values.blobs import SECTION, Blobs, batches, outsourced
 from tracelib.store.values.encoding import digest
 from tracelib.store.writing import records
 from tracelib.store.writing.parameters import FIRST_SEEN
-from tracelib.store.writing.records import SECTIONS, CallRecord
+from tracelib.store.writing.records import SECTIONS
 from tracelib.versioning import Version, difference
 
 _COLUMNS = tuple(column.name for column in schema.call.columns)
@@ -24,6 +24,7 @@ FACTS = ("first_token_ns", *_COLUMNS[_COLUMNS.index("model") :])
 NO_FACTS = (None,) * len(FACTS)
 GRAPH = SECTIONS.index("graph")
 """The section whose big values are blobs already."""
+NEWEST = select(func.max(schema.call.c.n))
 NO_SESSION = "0" * 32
 """The session of calls of which none is known."""
 BY_DIFFERENCE = "difference"
@@ -43,7 +44,7 @@ class Batch:
         self._uses: list[tuple[Any, ...]] = []
         self._values: dict[str, bytes] = {}
         self._numbers: dict[str, tuple[int | None, ...]] = {}
-        self._first = self._next = 1 + (connection.execute(select(func.max(schema.call.c.n))).scalar() or 0)
+        self._first = self._next = 1 + (connection.execute(NEWEST).scalar() or 0)
 
     def write(self, found: Sequence[Record]) -> None:
         """Write every record, in order."""
@@ -58,37 +59,39 @@ class Batch:
 
     def _call(self, payload: bytes) -> None:
         shared, head, sections = records.read_call(payload)
-        id = bytes.fromhex(head.id)
+        shown, trace, parent, status, error_type, start_ns, duration_ns, place, edges, blobs, facts = head
+        id = bytes.fromhex(shown)
         if id in self._calls:
             return
         number = self._next
         self._next += 1
-        self._calls[id] = self._row(number, id, shared, head)
-        if len(sections) != len(SECTIONS):
-            raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
-        if head.blobs or len(payload) >= SECTION:
-            self._outsource(number, sections, head.blobs)
-        else:
-            self._payloads.append((number, *[section or None for section in sections]))
-        if head.edges:
-            self._edges += [(number, bytes.fromhex(source), slot) for source, slot in head.edges]
-
-    def _row(self, number: int, id: bytes, shared: str, head: CallRecord) -> tuple[Any, ...]:
-        first_token_ns, *facts = map(head.facts.get, FACTS) if head.facts else NO_FACTS
-        return (
+        first_token_ns, *others = map(facts.get, FACTS) if facts else NO_FACTS
+        self._calls[id] = (
             number,
             id,
-            id if head.trace == head.id else bytes.fromhex(head.trace),
-            None if head.parent is None else bytes.fromhex(head.parent),
+            id if trace == shown else bytes.fromhex(trace),
+            None if parent is None else bytes.fromhex(parent),
             *(self._numbers.get(shared) or self._looked_up(shared)),
-            head.status,
-            None if head.error_type is None else clean(head.error_type),
-            head.start_ns,
-            head.duration_ns,
+            status,
+            None if error_type is None else clean(error_type),
+            start_ns,
+            duration_ns,
             first_token_ns,
-            head.place,
-            *facts,
+            place,
+            *others,
         )
+        self._payload(number, sections, blobs, long=len(payload) >= SECTION)
+        if edges:
+            self._edges += [(number, bytes.fromhex(source), slot) for source, slot in edges]
+
+    def _payload(self, number: int, sections: list[str], blobs: list[str], *, long: bool) -> None:
+        """The values of a call; of a `long` record some may be big."""
+        if len(sections) != len(SECTIONS):
+            raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
+        if long or blobs:
+            self._outsource(number, sections, blobs)
+        else:
+            self._payloads.append((number, *[section or None for section in sections]))
 
     def _looked_up(self, shared: str) -> tuple[int | None, ...]:
         """The numbers of a call's function, version, session and run; remembered once all are there."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
 from tracelib.errors import StoreError
@@ -86,24 +86,25 @@ class Drain:
         # Asked before the segments are listed: of whom is dead now, every record is in the list.
         dead = [table for table in tables(self.folder) if not table.alive()]
         drained = Drained()
-        with self.database.kept_open():
-            for segment in segments(self.folder):
-                while self._some(segment, drained):
-                    pass
+        if waiting := segments(self.folder):
+            with self.database.kept_open() as kept:
+                for segment in waiting:
+                    while self._some(kept, segment, drained):
+                        pass
         self._running(dead)
         sweep(self.folder)
         return drained
 
-    def _some(self, segment: Segment, drained: Drained) -> bool:
+    def _some(self, kept: Connection, segment: Segment, drained: Drained) -> bool:
         """Move one transaction's worth, record by record if not all at once; False when there is no more."""
         try:
-            return self._moved(segment, drained, self._at_once)
+            return self._moved(kept, segment, drained, self._at_once)
         except _REFUSALS:
-            return self._moved(segment, drained, self._one_by_one)
+            return self._moved(kept, segment, drained, self._one_by_one)
 
-    def _moved(self, segment: Segment, drained: Drained, write: Write) -> bool:
+    def _moved(self, kept: Connection, segment: Segment, drained: Drained, write: Write) -> bool:
         try:
-            with self.database.writing() as connection:
+            with self.database.writing(kept) as connection:
                 in_turn(self.database, connection)
                 start = _position(connection, segment.name)
                 batch = segment.read(start, AT_ONCE)
@@ -127,7 +128,7 @@ class Drain:
             return bool(batch.records)
         segment.remove()
         reach("drain removed")
-        with self.database.writing() as connection:
+        with self.database.writing(kept) as connection:
             connection.execute(delete(schema.position).where(schema.position.c.segment == segment.name))
         return False
 
@@ -233,14 +234,17 @@ def in_turn(database: Database, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({DRAINING})")
 
 
+_OF_SEGMENT = schema.position.c.segment == bindparam("name")
+_POSITION = select(schema.position.c.bytes).where(_OF_SEGMENT)
+_MOVE = update(schema.position).where(_OF_SEGMENT)
+"""Made once: to build these anew for each transaction took as long as to write twenty calls."""
+
+
 def _position(connection: Connection, segment: str) -> int:
-    column = schema.position.c.bytes
-    found = connection.execute(select(column).where(schema.position.c.segment == segment)).scalar()
-    return found or 0
+    return connection.execute(_POSITION, {"name": segment}).scalar() or 0
 
 
 def _move(connection: Connection, segment: str, offset: int) -> None:
-    where = schema.position.c.segment == segment
-    moved = connection.execute(update(schema.position).where(where).values(bytes=offset)).rowcount
+    moved = connection.execute(_MOVE, {"name": segment, "bytes": offset}).rowcount
     if not moved:
         connection.execute(insert(schema.position).values(segment=segment, bytes=offset))

@@ -33,21 +33,20 @@ class Shared(NamedTuple):
     run: str | None
 
 
-class CallRecord(NamedTuple):
-    """The rest of a call as the journal has it; ids are 32 hexadecimal digits."""
-
-    id: str
-    trace: str
-    parent: str | None
-    status: int
-    error_type: str | None
-    start_ns: int
-    duration_ns: int
-    place: int
-    edges: list[list[str]]  # source id, slot
-    blobs: list[str]  # hashes that the graph section refers to
-    facts: dict[str, Any]  # model, provider, tokens, cost: see FACTS
-
+Head = tuple[
+    str,  # id, like all ids 32 hexadecimal digits
+    str,  # trace
+    str | None,  # parent
+    int,  # status
+    str | None,  # type of the error
+    int,  # start, unix nanoseconds
+    int,  # duration, nanoseconds
+    int,  # place
+    list[list[str]],  # edges: id of the source, slot
+    list[str],  # hashes of the blobs that the graph section refers to
+    dict[str, Any],  # model, provider, tokens, cost: see FACTS
+]
+"""The rest of a call as the journal has it: plain, for a named tuple costs half a microsecond a call."""
 
 FACTS = (
     "model",
@@ -63,10 +62,10 @@ FACTS = (
 """What a call of a language model tells, by the column that keeps it."""
 
 
-def read_call(payload: bytes) -> tuple[str, CallRecord, list[str]]:
+def read_call(payload: bytes) -> tuple[str, Head, list[str]]:
     """The three parts of a call's record: what it shares, as it is written, its own head, its sections."""
     shared, head, *sections = payload.decode().split("\n")
-    return shared, CallRecord(*_parsed(head)), sections
+    return shared, tuple(_parsed(head)), sections
 
 
 def read_shared(line: str) -> Shared:
