@@ -77,6 +77,35 @@ TOLD = {
     ],
     "extraction": ["1 x pen", "15.75", "went back with", "the items come to 13.50 and the total is 15.75"],
     "classification": ["invoice   I was charged twice", "(it is delivery)", "4 of 5 were sorted"],
+    "classifier_prompt": [
+        "for train 100% are right",
+        "for validation 67% are right",
+        "for validation 100% are right",
+        "improved; 2 candidates tried",
+        "The prompt is now: You sort letters to a shop. Look for what went wrong first",
+    ],
+    "two_steps": [
+        "instruction is rewritten: how many are ordered was lost",
+        "for validation 1 of 3 come out right",
+        "total is rewritten: small orders pay for their delivery",
+        "for validation 3 of 3 come out right",
+        "+    return goods + (3 if goods < 20 else 0)",
+        "The till says 21.5",
+    ],
+    "two_objectives": [
+        "merged: how from",
+        "  right 100%  words 21.0",
+        "* right  75%  words  2.8",
+        "* right 100%  words  3.0",
+        "improved; 3 candidates tried",
+    ],
+    "search_config": [
+        "tried    0.83",
+        "the least it may be is 0",
+        "winner   1.00",
+        "little words say nothing",
+        "2 proposals, 3 model calls",
+    ],
 }
 """What each example tells, in order."""
 
@@ -96,6 +125,19 @@ def test_an_example_asks_a_real_model_by_the_environment(name: str, tmp_path: Pa
     assert (done.returncode, done.stderr) == (0, "")
     assert {request.body["model"] for request in server.requests} == {"tiny"}
     assert "scripted" not in done.stdout
+
+
+TRAINED = ["classifier_prompt", "two_steps", "two_objectives", "search_config"]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_an_example_that_learns_asks_the_model_that_is_named(name: str, tmp_path: Path) -> None:
+    with LoopbackServer() as server:
+        done = run(NAMED[name], tmp_path, "--model", "tiny", OPENAI_BASE_URL=server.base_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {request.body["model"] for request in server.requests} == {"tiny"}
+    assert "scripted" not in done.stdout
+    assert "nothing beat the seed" in done.stdout
 
 
 def test_the_chat_goes_on_with_what_its_file_holds(tmp_path: Path) -> None:
