@@ -19,6 +19,11 @@ from optimizers.results.trials import Comparison, Trial, comparison_of, history_
 from optimizers.results.words import change_lines, diff_text, table
 from tracelib.errors import OptimizerError
 from tracelib.graph.tracing import Update
+from tracelib.late import resolver
+
+# Bound late, name -> "module:function": what reads and writes sources, and draws, is not needed to train.
+LATE = {"exported": "optimizers.exports.export:exported"}
+_late = resolver(LATE)
 
 FORMAT = "tracelib result 1"
 
@@ -127,7 +132,20 @@ class Result:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result as readable JSON, whole or not at all."""
-        write_whole(Path(path), json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
+        write_whole(Path(path), (json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
+
+    def export(self, path: str | os.PathLike[str], *sources: str) -> Path:
+        """Write what was learned into a file that needs none of us, by its suffix.
+
+        `prompt.json` holds the best values by path. `agent.py` is the user's own source file with them in
+        place, in which a few lines of plain Python take the place of tracelib. `x.patch` changes the source
+        files by `git apply`. `sources` are files or programs ("app:Agent") to look into; without any the
+        result says itself whose parameters it has. Raises OptimizerError, and writes nothing, where one of
+        them cannot be put there.
+        """
+        target = Path(path)
+        write_whole(target, _late("exported")(self.to_json(), target, sources))
+        return target
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Result:
@@ -175,10 +193,10 @@ class Result:
         )
 
 
-def write_whole(target: Path, text: str) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
     beside = target.with_name(f".{target.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8", newline="")
+    beside.write_bytes(content)
     os.replace(beside, target)
 
 
