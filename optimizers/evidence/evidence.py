@@ -221,19 +221,25 @@ class _Reading:
     def _documentation(self) -> tuple[tuple[str, str], ...]:
         """What the operators do, each pair of operator and words once.
 
-        Python's own need no words, and those whose code is a variable bring them in their code.
+        Python's own need no words. Those whose code or whose prompt is a variable bring them in that; a
+        program's docstring is what its prompt began as, which would be shown long after it was changed.
         """
         pairs: dict[tuple[str, str], None] = {}
         for node in self.operations:
             op = node._op
-            if op is None or not op.description or BUILTIN.get(op.name) is op or self._code_is_variable(node):
+            if op is None or not op.description or BUILTIN.get(op.name) is op or self._is_variable(node):
                 continue
             pairs[op.name, str(Excerpt.of(op.description, VALUE_LIMIT))] = None
         return tuple(pairs)
 
-    def _code_is_variable(self, node: Node[Any]) -> bool:
-        edges = self.edges.get(id(node), ())
-        return any(edge.name == CODE and id(edge.source) in self.variable_names for edge in edges)
+    def _is_variable(self, node: Node[Any]) -> bool:
+        """Whether the code of an operation, or the system prompt of a program, is a variable."""
+        edges = [edge for edge in self.edges.get(id(node), ()) if id(edge.source) in self.variable_names]
+        return any(edge.name == CODE or self._is_prompt_of(edge.source, node) for edge in edges)
+
+    def _is_prompt_of(self, source: Node[Any], node: Node[Any]) -> bool:
+        parameter, op = self.graph.of_parameter(source), node._op
+        return parameter is not None and op is not None and parameter.name == f"{op.name}.system"
 
     def _variables(self, feedback: Feedback, heard: Mapping[int, Feedback]) -> tuple[Variable, ...]:
         found: dict[str, Variable] = {}

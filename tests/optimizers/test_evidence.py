@@ -17,6 +17,7 @@ from optimizers.evidence.evidence import LINE_LIMIT, Evidence, constraint_text, 
 from tracelib.errors import ExecutionError
 from tracelib.feedback.report import hints
 from tracelib.graph.graph import Graph
+from tracelib.testing import ScriptedModel
 
 
 @trace.bundle
@@ -62,6 +63,20 @@ def test_calls_become_lines_in_which_every_value_has_a_name() -> None:
     assert [(value.name, str(value.text)) for value in evidence.others] == [("ask0", '"Name?: I am Ada"')]
     assert [(value.name, str(value.text)) for value in evidence.outputs] == [("join0", '"Name?: I am Ada !"')]
     assert evidence.feedback.text == "good"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_program_s_docstring_is_no_documentation_where_it_is_the_variable(listed: bool) -> None:
+    model = ScriptedModel(lambda messages: "Ada")
+
+    @trace.lm(model=model, trainable=True)
+    def name_of(letter: str) -> str:
+        """Find the name."""
+        return letter
+
+    (prompt,) = name_of.parameters()
+    evidence = seen(name_of("I am Ada"), "good", **({"prompt": prompt} if listed else {}))
+    assert evidence.documentation == (() if listed else (("name_of", "Find the name."),))
 
 
 def test_documentation_tells_each_function_once_and_python_s_own_not_at_all() -> None:
