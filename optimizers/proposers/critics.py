@@ -17,7 +17,7 @@ from optimizers.proposers.ceilings import Ceilings
 from optimizers.proposers.counsel import Words
 from optimizers.proposers.question import answered, question
 from optimizers.proposers.reply import Form
-from optimizers.proposers.runs import LONG
+from optimizers.proposers.runs import LONG, feedback_text
 from optimizers.proposers.sections import Entry, Section, body_of, fenced, hanging, label
 from optimizers.proposers.uses import values_of
 from optimizers.roles import Talk
@@ -60,9 +60,12 @@ class Critics:
     def gradients(self, feedback: str) -> Talk[dict[str, list[str]]]:
         """What each variable hears when the outputs heard `feedback`; an unusable critic says nothing.
 
-        Calls of one depth are asked about at the same time.
+        Calls of one depth are asked about at the same time. What a rule said to a variable comes first.
         """
         heard = {name: [feedback] for name in self._outputs()}
+        for one in self.evidence.variables:
+            if one.heard is not None:
+                heard[one.name] = [feedback_text(one.heard)]
         for lines in self._by_depth():
             edges = [edge for line in lines if heard.get(line.name) for edge in self._edges(line)]
             for edge in edges:

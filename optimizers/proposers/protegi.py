@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from optimizers.effects import Consult, Propose
+from optimizers.effects import Consult, Propose, Request
 from optimizers.proposers.cases import case_sections, text_sections
 from optimizers.proposers.counsel import CounselPrompt, Words
 from optimizers.proposers.reply import Form
@@ -82,6 +82,11 @@ class ParaphrasePrompt(SuggestionPrompt):
 
     tag: ClassVar[str] = "paraphrase"
     goal: ClassVar[str] = "Say the same in other words."
+
+    def offered(self, request: Request) -> tuple[str, ...]:
+        """The texts among the names, code too; all names where there is none."""
+        names = super().offered(request)
+        return tuple(name for name in names if isinstance(request.candidate.values[name], str)) or names
 
     def sections(self, request: Propose) -> Iterable[Section]:
         """What the variables are."""

@@ -12,6 +12,7 @@ from optimizers.proposers.sections import Section
 from optimizers.proposers.suggestion import SuggestionPrompt
 from optimizers.rollout import Rollout
 from tracelib.errors import ConstraintError
+from tracelib.graph.constraint import decode
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class RulePrompt(SuggestionPrompt):
     goal: ClassVar[str] = "Have the good run happen again where the poor one did."
 
     def offered(self, request: Request) -> tuple[str, ...]:
-        """The texts among the names; code is no text to put rules behind."""
+        """The names of texts that may grow; all names where there is none."""
         names = super().offered(request)
-        return tuple(name for name in names if self._is_text(name, request)) or names
+        return tuple(name for name in names if self._takes_rules(name, request)) or names
 
     def sections(self, request: Propose) -> Iterable[Section]:
         """What the variables are, then both runs."""
@@ -55,10 +56,16 @@ class RulePrompt(SuggestionPrompt):
         yield from record.shared_inputs()
         yield from record.examples()
 
-    def _is_text(self, name: str, request: Request) -> bool:
-        parameter = self.parameters.get(name)
-        code = parameter is not None and parameter.is_code
-        return isinstance(request.candidate.values[name], str) and not code
+    def _takes_rules(self, name: str, request: Request) -> bool:
+        """Whether a variable is a text to which words may be added: no code, no choice of a few words."""
+        present = request.candidate.values[name]
+        if not isinstance(present, str) or name not in self.parameters:
+            return isinstance(present, str)
+        try:
+            decode(self.parameters[name], f"{present}\n\nIf it rains, take an umbrella.")
+        except ConstraintError:
+            return False
+        return True
 
 
 def contrast(rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from proposing import HISTORY, OTHERS, Capitals, sections_of, suggested
+from pydantic import Field
 
 import tracelib as trace
 from optimizers.candidate import Attempt, Candidate
@@ -145,8 +146,9 @@ def test_an_edit_goes_by_its_first_note_alone() -> None:
     assert "too long" not in str(sections)
 
 
-def test_a_paraphrase_sees_no_example() -> None:
+def test_a_paraphrase_sees_no_example_and_only_texts() -> None:
     world = Capitals()
+    assert ParaphrasePrompt(world.parameters).offered(asked(world)) == ("instruct", "tidy")
     assert set(shown(ParaphrasePrompt(world.parameters), asked(world, names=("instruct",)))) == {
         "variable instruct: str",
         "constraints",
@@ -226,6 +228,22 @@ def test_a_rule_is_put_behind_the_text() -> None:
     assert proposal.values == {
         "instruct": "Answer the question.\n\nIf asked for a city, write its name in capitals."
     }
+
+
+def test_rules_are_offered_only_for_texts_that_may_grow() -> None:
+    constraints = {
+        "mode": Literal["fast", "deep"],
+        "fast": Annotated[str, Field(max_length=9)],
+        "text": Annotated[str, Field(max_length=99)],
+    }
+    parameters = {
+        name: trace.node("fast", name=name, trainable=True, constraint=one)
+        for name, one in constraints.items()
+    }
+    parameters["count"] = trace.node(3, name="count", trainable=True)
+    request = Propose(Candidate({name: one.data for name, one in parameters.items()}))
+    assert RulePrompt(parameters).offered(request) == ("text",)
+    assert RulePrompt({}).offered(request) == ("mode", "fast", "text")
 
 
 @pytest.mark.parametrize("rule", ["", "  \n", ["a rule"], None, 3])

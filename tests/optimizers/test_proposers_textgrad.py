@@ -130,6 +130,22 @@ def test_a_call_used_twice_hears_both_and_is_asked_once_it_has_heard_all() -> No
     assert sections_of(rounds[2][0][1]["content"])["feedback"] == "about first0\nabout first0"
 
 
+def test_what_a_rule_said_to_a_variable_is_a_gradient_of_it() -> None:
+    prompt = trace.node("p", name="prompt", trainable=True)
+    report = trace.bundle(lambda p: p, name="ask")(prompt).backward(
+        "both", rule=lambda node, said: {"p": "mine"}
+    )
+    heard = {id(parameter): said for parameter, said in report.heard}
+    evidence = evidence_of(report.graph, "both", {"prompt": prompt}, heard)
+    request = Propose(Candidate({"prompt": "p"}), (Rollout(0, "train", None, Feedback.of("both"), evidence),))
+    _, rounds = held(
+        TextGradPrompt({"prompt": prompt}).converse(request, accepted),
+        lambda question: '{"feedback": "louder"}' if target_of(question) else suggested(prompt="P"),
+    )
+    shown = sections_of(rounds[-1][0][1]["content"])
+    assert (shown["gradient 1 from example 1"], shown["gradient 2 from example 1"]) == ("mine", "louder")
+
+
 # --- momentum -------------------------------------------------------------------------------------
 
 
