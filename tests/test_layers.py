@@ -50,6 +50,7 @@ THIRD_PARTIES = {
     "psycopg": {"store"},
     "click": {"cli", "optimizers"},
     "rich": {"cli", "optimizers"},
+    "optuna": {"optimizers"},
 }
 """The rooms that a third party lives in."""
 
