@@ -62,7 +62,6 @@ _PUBLIC = {
     "Optimizer": "optimizers.optimizer",
     "OptoPrime": "optimizers.optoprime",
     "OptoPrimePrompt": "optimizers.proposers.optoprime",
-    "OptunaSampler": "optimizers.policies.optuna_indices",
     "Outcome": "optimizers.driving.outcome",
     "PairedBootstrap": "optimizers.policies.resampling",
     "ParaphrasePrompt": "optimizers.proposers.protegi",
@@ -136,7 +135,6 @@ if TYPE_CHECKING:
     from optimizers.policies.objectives import Lexicographic as Lexicographic
     from optimizers.policies.objectives import NonDominated as NonDominated
     from optimizers.policies.objectives import Weighted as Weighted
-    from optimizers.policies.optuna_indices import OptunaSampler as OptunaSampler
     from optimizers.policies.picking import AllAtOnce as AllAtOnce
     from optimizers.policies.picking import RoundRobin as RoundRobin
     from optimizers.policies.resampling import PairedBootstrap as PairedBootstrap
