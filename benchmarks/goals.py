@@ -81,6 +81,7 @@ GOALS: dict[str, Goal] = {
     "simulated count": Goal(None, ""),
     "simulated time": Goal(None, "ms"),
     "simulated latency": Goal(1 / 0.9, "x waiting", "1"),
+    "simulated latency, waiting": Goal(None, "x waiting", "1"),
     "simulated latency, client": Goal(1 / 0.9, "x client alone", "1"),
     "simulated idle": Goal(0, "workers", "0"),
     "simulated ungated": Goal(-0.05, "of 1"),
