@@ -69,6 +69,7 @@ _PUBLIC = {
     "Parzen": "optimizers.policies.indices",
     "Patience": "optimizers.policies.stopping",
     "Plain": "optimizers.strategies.plain",
+    "Plateau": "optimizers.policies.stopping",
     "Priority": "optimizers.strategies.priority",
     "Processes": "optimizers.driving.executors",
     "ProgramDescription": "optimizers.proposers.instruction",
@@ -139,6 +140,7 @@ if TYPE_CHECKING:
     from optimizers.policies.picking import RoundRobin as RoundRobin
     from optimizers.policies.resampling import PairedBootstrap as PairedBootstrap
     from optimizers.policies.stopping import Patience as Patience
+    from optimizers.policies.stopping import Plateau as Plateau
     from optimizers.policies.stopping import ScoreReached as ScoreReached
     from optimizers.progress import Progress as Progress
     from optimizers.proposers.ceilings import Ceilings as Ceilings

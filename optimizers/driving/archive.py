@@ -13,9 +13,13 @@ from optimizers.rollout import Rollout
 
 @dataclass
 class Entry:
-    """One candidate, and its rollouts by split and (example, replicate)."""
+    """One candidate, and its rollouts by split and (example, replicate).
+
+    `place` is how many candidates and rejected proposals there were before it.
+    """
 
     candidate: Candidate
+    place: int = 0
     rollouts: dict[str, dict[tuple[int, int], Rollout]] = field(default_factory=dict)
 
     def on(self, split: str) -> tuple[Rollout, ...]:
@@ -38,7 +42,7 @@ class Archive:
         """Whether the candidate is new; the first lineage of equal values is kept."""
         new = candidate.id not in self._entries
         if new:
-            self._entries[candidate.id] = Entry(candidate)
+            self._entries[candidate.id] = Entry(candidate, self.tried)
         return new
 
     def record(self, effect: Evaluate, rollouts: Sequence[Rollout]) -> None:
@@ -51,12 +55,21 @@ class Archive:
         self.rejected.append(rejected)
 
     @property
+    def tried(self) -> int:
+        """How many candidates there are, the seed among them, and rejected proposals."""
+        return len(self._entries) + len(self.rejected)
+
+    @property
     def entries(self) -> tuple[Entry, ...]:
         return tuple(self._entries.values())
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         return tuple(entry.candidate for entry in self._entries.values())
+
+    def since(self, candidate: Candidate) -> int:
+        """How many candidates and rejected proposals came after this one."""
+        return self.tried - 1 - self._entries[candidate.id].place
 
     def rollouts(self, candidate: Candidate, split: str) -> tuple[Rollout, ...]:
         """What this candidate did on a split, by example; empty when it never ran there."""

@@ -34,7 +34,8 @@ class ScoreReached:
 class Patience:
     """Stops when the last `candidates` candidates were made without a new best one on `split`.
 
-    `split` is "train" or "validation": the one on which the strategy tries every candidate.
+    Rejected proposals count. `split` is "train" or "validation": the one on which the strategy tries
+    every candidate.
     """
 
     candidates: int
@@ -44,5 +45,29 @@ class Patience:
         best = archive.best(split if self.split == "validation" else self.split)
         if best is None:
             return None
-        since = len(archive.candidates) - 1 - archive.candidates.index(best) + len(archive.rejected)
+        since = archive.since(best)
         return f"{since} candidates brought nothing better" if since >= self.candidates else None
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Stops when the last `candidates` that ran on the whole of validation raised its best by no more than
+    `gain`.
+
+    For strategies that run only those on validation which did well on train. It is the means that count;
+    what gave no score counts as no gain.
+    """
+
+    candidates: int
+    gain: float = 0.0
+
+    def reason(self, archive: Archive, split: str) -> str | None:
+        judged = [one for one in archive.candidates if archive.complete(one, split)]
+        means = [archive.standing(one, split).mean for one in judged]
+        earlier = [mean for mean in means[: -self.candidates] if mean is not None]
+        if not earlier:
+            return None
+        gain = max([mean for mean in means if mean is not None]) - max(earlier)
+        if gain > self.gain:
+            return None
+        return f"the last {self.candidates} on validation gained {gain:.4g}, no more than {self.gain:g}"

@@ -74,7 +74,9 @@ STRATEGIES = {
     "random": RandomSearching(SPACES, trials=9),
     "local": LocalSearching(SPACES, trials=12),
 }
+ASKING = [name for name in STRATEGIES if name not in ("random", "local")]
 each_strategy = pytest.mark.parametrize("name", STRATEGIES)
+each_asking_strategy = pytest.mark.parametrize("name", ASKING)
 
 
 def driver(evaluate=height, model=None, **choices) -> Driver:
@@ -163,11 +165,12 @@ def test_no_limit_in_rollouts_is_exceeded_at_any_moment(name, threads):
         assert bool(outcome.stopped or outcome.notes) == (limit < needed)
 
 
+@each_asking_strategy
 @pytest.mark.parametrize("kind", ["proposals", "calls", "steps"])
-def test_no_limit_in_proposals_calls_or_steps_is_exceeded(kind):
-    strategy = STRATEGIES["gated"]
+def test_no_limit_in_proposals_calls_or_steps_is_exceeded(name, kind):
+    strategy = STRATEGIES[name]
     needed = told(driver().run(strategy, SEED, SPLITS))["spent"][kind]
-    for limit in range(needed + 2):
+    for limit in [*range(0, needed, 4), needed, needed + 1]:
         model = ScriptedModel(improving)
         outcome = driver(model=model, budget=Budget(**{kind: limit}), executor=8).run(strategy, SEED, SPLITS)
         spent = outcome.spent.to_json()
@@ -351,10 +354,11 @@ def test_killed_at_every_rollout_it_resumes_to_the_same_result_and_repeats_nothi
         assert len(model.asked) == calls
 
 
-def test_killed_at_every_model_call_it_resumes_without_paying_for_half_a_proposal_again(tmp_path):
-    strategy = STRATEGIES["gated"]
+@each_asking_strategy
+def test_killed_at_every_model_call_it_resumes_without_paying_for_half_a_proposal_again(name, tmp_path):
+    strategy = STRATEGIES[name]
     expected, runs, calls = uninterrupted(strategy)
-    for k in range(calls):
+    for k in range(0, calls, 2):
         path, evaluate, answered = tmp_path / f"{k}.jsonl", Counted(), []
 
         def dying(messages, k=k, answered=answered):
@@ -554,7 +558,7 @@ def test_a_search_whose_seed_fails_everywhere_stops_with_the_first_error():
 
 
 @pytest.mark.parametrize("executor", [1, 8])
-@pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"random", "local"}))
+@each_asking_strategy
 def test_useless_proposals_never_make_the_result_worse_than_the_seed(name, executor):
     outcome = driver(worsening, ScriptedModel(useless), executor=executor).run(STRATEGIES[name], SEED, SPLITS)
     assert outcome.winner == SEED

@@ -15,7 +15,7 @@ from optimizers.effects import Evaluate, Propose
 from optimizers.policies.sampling import minibatches
 from optimizers.policies.space import Choice, Real
 from optimizers.policies.standing import standing
-from optimizers.policies.stopping import Patience, ScoreReached
+from optimizers.policies.stopping import Patience, Plateau, ScoreReached
 from optimizers.rollout import Rollout
 from optimizers.strategies.gated import Gated
 from optimizers.strategies.local_search import LocalSearching
@@ -217,6 +217,39 @@ def test_a_search_stops_when_nothing_better_came_for_a_while():
     best = outcome.archive.candidates.index(outcome.archive.best("train"))
     assert "brought nothing better" in outcome.stopped
     assert 10 <= len(outcome.archive.candidates) - 1 - best < 10 + 4
+
+
+def test_patience_counts_what_came_after_the_best_and_rejections_too():
+    archive = Archive(SEED, {"train": 1, "validation": 1})
+    for _ in range(3):
+        archive.reject(Rejected(SEED.id, Proposal({}, problem="no")))
+    kid = SEED.edit({"n": 5})
+    archive.record(Evaluate(SEED, "train", (0,)), rollouts(0.1, split="train"))
+    archive.record(Evaluate(kid, "train", (0,)), rollouts(0.9, split="train"))
+    assert Patience(1).reason(archive, "validation") is None
+    archive.reject(Rejected(SEED.id, Proposal({}, problem="no")))
+    assert Patience(1).reason(archive, "validation") == "1 candidates brought nothing better"
+    assert Patience(2).reason(archive, "validation") is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "stops"),
+    [
+        ((0.1, 0.5), False),
+        ((0.1, 0.5, 0.5, 0.4), True),
+        ((0.1, 0.5, 0.5, 0.56), True),
+        ((0.1, 0.5, 0.5, 0.7), False),
+        ((0.1, 0.5, None, None), True),
+        ((None, 0.5, 0.6), False),
+    ],
+)
+def test_a_plateau_is_when_the_last_on_validation_gained_too_little(scores, stops):
+    archive = Archive(SEED, {"train": 1, "validation": 1})
+    for place, score in enumerate(scores):
+        kid = SEED.edit({"n": place + 10})
+        archive.record(Evaluate(kid, "validation", (0,)), rollouts(score))
+        archive.record(Evaluate(SEED.edit({"n": -place - 10}), "train", (0,)), rollouts(0.0, split="train"))
+    assert bool(Plateau(2, gain=0.1).reason(archive, "validation")) == stops
 
 
 # Archive and driver edges

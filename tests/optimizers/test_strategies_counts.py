@@ -6,13 +6,16 @@ winner when the strategy did not; nothing else is taken.
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from landscape import OTHERS, Counted, Writer
 
+import optimizers.strategies
 from optimizers.candidate import Candidate
 from optimizers.driver import Driver, Splits
 from optimizers.driving.asking import Asking
@@ -86,6 +89,16 @@ def counted(
 
 
 STEPS = [1, 2, 5]
+
+
+def test_the_body_of_every_strategy_fits_on_a_screen() -> None:
+    found = {}
+    for path in (Path(optimizers.strategies.__file__)).parent.glob("*.py"):
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(part, ast.FunctionDef) and part.name == "__call__":
+                found[path.name] = len(part.body) and (part.end_lineno or 0) - part.body[0].lineno + 1
+    assert len(found) >= 14
+    assert max(found.values()) <= 40, found
 
 
 @pytest.mark.parametrize("k", STEPS)
