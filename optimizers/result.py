@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizers.budget import Spent
 from optimizers.candidate import Candidate, canonical
@@ -21,8 +21,15 @@ from tracelib.errors import OptimizerError
 from tracelib.graph.tracing import Update
 from tracelib.late import resolver
 
+if TYPE_CHECKING:
+    from optimizers.pictures.sheet import Picture
+
 # Bound late, name -> "module:function": what reads and writes sources, and draws, is not needed to train.
-LATE = {"exported": "optimizers.exports.export:exported"}
+LATE = {
+    "exported": "optimizers.exports.export:exported",
+    "curves": "optimizers.pictures.curves:curves",
+    "tree": "optimizers.pictures.tree:tree",
+}
 _late = resolver(LATE)
 
 FORMAT = "tracelib result 1"
@@ -133,6 +140,16 @@ class Result:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result as readable JSON, whole or not at all."""
         write_whole(Path(path), (json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
+
+    def curves(self) -> Picture:
+        """Scores over the runs spent, and the best so far; `.save("curves.svg")`, or .png and .pdf."""
+        picture: Picture = _late("curves")(self.history)
+        return picture
+
+    def tree(self) -> Picture:
+        """Who was made from whom, with scores and reasons; `.save("tree.svg")`, or .png and .pdf."""
+        picture: Picture = _late("tree")(self.history)
+        return picture
 
     def export(self, path: str | os.PathLike[str], *sources: str) -> Path:
         """Write what was learned into a file that needs none of us, by its suffix.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,13 +49,13 @@ class Seen:
 class Chronicle:
     """Hears a run. `made_from` is by candidate, `refused` in the order of the archive's rejected proposals.
 
-    `at` is how many rollouts were spent when a candidate was first scored on all examples of a split.
+    `at` is how many rollouts were spent when a candidate was first scored on all of a split, by split.
     """
 
     def __init__(self) -> None:
         self.made_from: dict[str, tuple[Seen, ...]] = {}
         self.refused: list[tuple[Seen, ...]] = []
-        self.at: dict[tuple[str, str], int] = {}
+        self.at: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._sizes: Mapping[str, int] = {}
         self._rollouts = 0
 
@@ -65,7 +66,7 @@ class Chronicle:
             self._rollouts = max(self._rollouts, event.spent.rollouts)
         elif isinstance(event, Evaluated):
             if len(set(event.effect.ids)) == self._sizes.get(event.effect.split):
-                self.at.setdefault((event.effect.candidate.id, event.effect.split), self._rollouts)
+                self.at[event.effect.candidate.id].setdefault(event.effect.split, self._rollouts)
         elif isinstance(event, CandidateMade):
             self.made_from.setdefault(event.candidate.id, _seen(event.request))
         elif isinstance(event, CandidateRejected) or (

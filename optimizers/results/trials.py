@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optimizers.candidate import Candidate, Rejected
@@ -22,7 +22,7 @@ class Trial:
     Scores are means over the examples that gave one, None where it did not run on the whole split;
     `failed` counts the examples of all splits on which every run ended in an error. `status` is seed,
     winner, tried or rejected; a rejected one has its `problem`. `evidence` is what it was made from, and
-    `at` how many rollouts were spent when it was first scored on all that candidates are judged on.
+    `at` how many rollouts were spent when it was first scored on all of a split, by split.
     """
 
     id: str
@@ -36,7 +36,7 @@ class Trial:
     problem: str | None = None
     reply: str = ""
     evidence: tuple[Seen, ...] = ()
-    at: int | None = None
+    at: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Trial:
@@ -111,7 +111,7 @@ def _trial(entry: Entry, outcome: Outcome, told: Chronicle) -> Trial:
         _mean(outcome, candidate, "validation"),
         sum(standing(entry.on(split)).failed for split in entry.rollouts),
         evidence=told.made_from.get(candidate.id, ()),
-        at=told.at.get((candidate.id, outcome.splits.judge)),
+        at=dict(told.at.get(candidate.id, {})),
     )
 
 

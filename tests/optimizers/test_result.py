@@ -143,7 +143,7 @@ def test_each_candidate_has_the_runs_it_was_made_from_and_when_it_was_scored():
     )
     seed, winner, rejected = result.history
     assert seed.evidence == ()
-    assert (seed.at, winner.at, rejected.at) == (4, 12, None)
+    assert (seed.at, winner.at, rejected.at) == ({"validation": 4}, {"validation": 12}, {})
     assert [seen.split for seen in winner.evidence] == ["train", "train"]
     assert winner.evidence[0].feedback == f"off by {winner.evidence[0].score}"
     assert [seen.score for seen in rejected.evidence] == [0.0, 0.0]

@@ -1,0 +1,1 @@
+"""What a training came to, as pictures: scores over time, and who was made from whom."""
