@@ -86,7 +86,7 @@ GOALS: dict[str, Goal] = {
     "simulated idle": Goal(0, "workers", "0"),
     "simulated ungated": Goal(-0.05, "of 1"),
     "simulated false accepts": Goal(0.05, "share", "0"),
-    "simulated false accepts, Strict": Goal(None, "share"),
+    "simulated false accepts, free": Goal(None, "share"),
     "simulated credit": Goal(0.7, "x round robin"),
     "simulated credit, blind": Goal(None, "x round robin"),
     "failed": Goal(None, ""),

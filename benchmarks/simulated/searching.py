@@ -24,6 +24,7 @@ from optimizers import (
     History,
     Mipro,
     OptoPrimePrompt,
+    PairedBootstrap,
     Pareto,
     Plain,
     Priority,
@@ -156,12 +157,26 @@ def withstood(size: Size) -> Iterator[Row]:
 
 def misled(size: Size) -> Iterator[Row]:
     """How often what is no better is taken for better, beside a proposer that only rewords."""
+    once = Plain(steps=1, perfect=None, proposers={"": OptoPrimePrompt})
+    for gate, goal in (
+        (Strict(), "simulated false accepts, free"),
+        (SignTest(0.05), "simulated false accepts"),
+        (PairedBootstrap(0.05), "simulated false accepts"),
+    ):
+        wrong, count = _accepted(once, gate, 10 * size.seeds, size)
+        name = f"simulated null, {type(gate).__name__} accepts"
+        yield Row(name, goal, exactly(wrong), f"of {count} comparisons on 24 questions")
+    gate = PairedBootstrap(0.05)
+    wrong, count = _accepted(Gated(steps=20, gate=gate), gate, 2 * size.seeds, size)
+    note = f"of {count} runs with up to 20 comparisons"
+    yield Row("simulated null, 20 steps end better", "simulated false accepts, free", exactly(wrong), note)
+
+
+def _accepted(strategy: Any, gate: Gate, count: int, size: Size) -> tuple[float, int]:
+    """The share of searches whose winner was taken for better than what they began with, and how many."""
     nature, half = Nature(noise=0.2, idle=True), prompt_with(RULES[:6])
-    for name, gate in (("Strict()", Strict()), ("SignTest(0.05)", SignTest(0.05))):
-        found = [
-            Search(replace(nature, seed=seed), Gated(steps=1, gate=gate), size.rollouts, half, gate).found()
-            for seed in range(10 * size.seeds)
-        ]
-        wrong = sum(one.result.improved for one in found) / len(found)
-        goal = "simulated false accepts" if isinstance(gate, SignTest) else "simulated false accepts, Strict"
-        yield Row(f"simulated null, {name} accepts", goal, exactly(wrong), f"of {len(found)} comparisons")
+    found = [
+        Search(replace(nature, seed=seed), strategy, size.rollouts, half, gate).found()
+        for seed in range(count)
+    ]
+    return fmean(one.result.improved for one in found), count
