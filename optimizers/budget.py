@@ -40,8 +40,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         for kind, limit in self.limits().items():
-            if limit < 0 or limit != limit:
-                raise OptimizerError(f"Budget({kind}={limit!r}): a limit is 0 or more")
+            number = isinstance(limit, int | float) and not isinstance(limit, bool)
+            if not number or limit < 0 or limit != limit:
+                raise OptimizerError(f"Budget({kind}={limit!r}): a limit is a number, 0 or more, or None")
 
     def limits(self) -> dict[str, float]:
         """The kinds that are limited, with their limits."""

@@ -147,3 +147,9 @@ def test_dollars_are_reserved_by_the_list_of_known_prices_too() -> None:
     assert 0.0006 < needs(known, ledger)["dollars"] < 0.001  # 1,000 tokens of a reply come to 0.0006
     with pytest.raises(OptimizerError, match="needs the price of 'mine'"):
         needs(Question("mine", "localhost:1", words, {"max_tokens": 1000}), ledger)
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), "10", True])
+def test_a_limit_that_is_no_number_of_things_is_refused(limit):
+    with pytest.raises(OptimizerError, match=r"Budget\(calls=.*\): a limit is a number, 0 or more, or None"):
+        Budget(calls=limit)
