@@ -1,6 +1,6 @@
 """Proposing instructions: from what the data is like, what the program does, and a tip how to write.
 
-After the grounded proposer of MIPRO, Opsahl-Ong et al. 2024 (arXiv 2406.11695), section 3.1; with a history
+After the grounded proposer of MIPRO, Opsahl-Ong et al. 2024 (arXiv 2406.11695); with a history
 of scored attempts as COPRO asks (Khattab et al. 2023, arXiv 2310.03714).
 """
 

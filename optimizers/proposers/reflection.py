@@ -14,7 +14,7 @@ from optimizers.proposers.suggestion import SuggestionPrompt
 
 @dataclass(frozen=True)
 class ReflectionPrompt(SuggestionPrompt):
-    """The reflective mutation of GEPA, Agrawal et al. 2025 (arXiv 2507.19457), section 3.2.
+    """The reflective mutation of GEPA, Agrawal et al. 2025 (arXiv 2507.19457).
 
     It shows the present text and, for each example, what the calls that used it were given, what they
     made of it, and the feedback. Ask it with `names=(one,)` to edit one component at a time, as GEPA does.

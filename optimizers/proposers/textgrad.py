@@ -60,7 +60,7 @@ class DescentPrompt(SuggestionPrompt):
 
 @dataclass(frozen=True)
 class TextGradPrompt(Prompt):
-    """Textual gradient descent, Yuksekgonul et al. 2024 (arXiv 2406.07496), sections 2 and 3.
+    """Textual gradient descent, Yuksekgonul et al. 2024 (arXiv 2406.07496).
 
     A critic is asked about each recorded edge that leads to a trainable variable, those of one depth at the
     same time; then each variable that heard something is rewritten by a question of its own. Edges to

@@ -7,14 +7,12 @@ import json
 import threading
 from typing import Any
 
-import pytest
 from proposing import Capitals, sections_of, suggested
 
 from optimizers.opro import OPRO
 from optimizers.optimizer import Optimizer
 from optimizers.proposers.reflection import ReflectionPrompt
 from optimizers.textgrad import TextGrad
-from tracelib.errors import CodeExecutionRefused
 from tracelib.testing import ScriptedModel
 
 
@@ -111,15 +109,6 @@ def test_what_critics_are_told_and_the_instruction_may_be_the_user_s_own() -> No
     assert systems == ["Be strict.\n\n# The objective\n\nBe right."] * 2 + [
         "Rewrite.\n\n# The objective\n\nBe right."
     ]
-
-
-@pytest.mark.parametrize("face", [TextGrad, OPRO])
-def test_code_is_rewritten_only_with_permission(face: Any) -> None:
-    world = Capitals()
-    optimizer = face([world.tidy.parameter], ScriptedModel([]))
-    optimizer.backward(world("capital of Peru?"), 0.5)
-    with pytest.raises(CodeExecutionRefused):
-        optimizer.step()
 
 
 def test_opro_asks_once_and_shows_the_rounds_before_in_ascending_order_of_score() -> None:
