@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "AllAtOnce": "optimizers.policies.picking",
     "Anchored": "optimizers.policies.anchors",
+    "AnyOf": "optimizers.policies.objectives",
     "Attempt": "optimizers.candidate",
     "Beam": "optimizers.strategies.beam",
     "BestOfN": "optimizers.strategies.best_of_n",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from optimizers.policies.indices import Parzen as Parzen
     from optimizers.policies.keep import Keep as Keep
     from optimizers.policies.length import Length as Length
+    from optimizers.policies.objectives import AnyOf as AnyOf
     from optimizers.policies.objectives import By as By
     from optimizers.policies.objectives import Lexicographic as Lexicographic
     from optimizers.policies.objectives import NonDominated as NonDominated

@@ -15,7 +15,6 @@ from optimizers.candidate import Candidate
 from optimizers.effects import Propose
 from optimizers.policies.memory import attempt_of
 from optimizers.policies.pool import Pool
-from optimizers.policies.standing import by_example
 from optimizers.rollout import Rollout
 
 KIND = "merge"
@@ -70,10 +69,9 @@ def pairs_of(pool: Pool) -> list[Pair]:
         mine, its = pool.ancestors(one), pool.ancestors(other)
         if one in its or other in mine:
             continue
-        low = min(pool.mean(one), pool.mean(other))
-        for key in reversed([key for key in pool.kept if key in mine & its and pool.mean(key) <= low]):
+        for key in reversed([key for key in pool.kept if key in mine & its]):
             pair = Pair(pool.kept[one], pool.kept[other], pool.kept[key])
-            if complementary(pair):
+            if complementary(pair) and not (pool.better(one, key) or pool.better(other, key)):
                 found.append(pair)
                 break
     return found
@@ -88,7 +86,7 @@ def complementary(pair: Pair) -> bool:
 def subsample(pool: Pool, pair: Pair, rng: random.Random) -> tuple[int, ...]:
     """A few validation examples: some on which the first is better, some the second, some neither."""
     mine, its = (
-        {example: float("-inf") if score is None else score for example, score in pool.scores(one).items()}
+        {example: float("-inf") if score is None else score for example, score in pool.scores(one.id).items()}
         for one in (pair.first, pair.second)
     )
     groups = (
@@ -103,15 +101,8 @@ def subsample(pool: Pool, pair: Pair, rng: random.Random) -> tuple[int, ...]:
 
 
 def holds(pool: Pool, pair: Pair, new: Sequence[Rollout]) -> bool:
-    """Whether the merged candidate is at least as good on these examples as the better of the two."""
-    found = by_example(new)
-    if any(score is None for score in found.values()):
-        return False
-
-    def total(one: Candidate) -> float:
-        return sum(pool.scores(one)[example] or 0.0 for example in found)
-
-    return sum(score or 0.0 for score in found.values()) >= max(total(pair.first), total(pair.second))
+    """Whether the merged candidate is at least as good on these examples as both it was made of."""
+    return all(pool.holds(one.id, new) for one in (pair.first, pair.second))
 
 
 def _key(pair: Pair) -> tuple[str, str, str]:

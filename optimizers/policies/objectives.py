@@ -1,4 +1,4 @@
-"""Several numbers per run, and how two candidates compare on them: weighted, in order, or as a trade.
+"""Several numbers per run, and how two candidates compare on them: weighted, in order, or each by itself.
 
 An objective asks a gate about one number after another; so every gate works with every objective.
 """
@@ -16,9 +16,13 @@ from tracelib.errors import OptimizerError
 
 @runtime_checkable
 class Objective(Protocol):
-    """What is to be good: judges two sets of rollouts on the same examples with a gate's strictness."""
+    """What is to be good: judges two sets of rollouts on the same examples with a gate's strictness.
+
+    `view` gives the rollouts with the one number as score that says most, for fronts per example.
+    """
 
     def judge(self, old: Sequence[Rollout], new: Sequence[Rollout], gate: Gate) -> Verdict: ...
+    def view(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Score:
 
     def judge(self, old: Sequence[Rollout], new: Sequence[Rollout], gate: Gate) -> Verdict:
         return gate.judge(old, new)
+
+    def view(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:
+        return tuple(rollouts)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,9 @@ class Weighted:
     weights: Mapping[str, float]
 
     def judge(self, old: Sequence[Rollout], new: Sequence[Rollout], gate: Gate) -> Verdict:
-        return gate.judge(self.of(old), self.of(new))
+        return gate.judge(self.view(old), self.view(new))
 
-    def of(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:
+    def view(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:
         """The rollouts with the weighted sum as their score; failures stay failures."""
         return tuple(
             rollout if rollout.failed else replace(rollout, score=self._sum(rollout)) for rollout in rollouts
@@ -71,6 +78,10 @@ class Lexicographic:
                 return verdict
         return verdict
 
+    def view(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:
+        """The first of the numbers as the score."""
+        return on(self.names[0], rollouts)
+
 
 @dataclass(frozen=True)
 class NonDominated:
@@ -92,6 +103,29 @@ class NonDominated:
                 return _named(name, kept)
             gains.append(_named(name, gate.judge(before, after)))
         return next((verdict for verdict in gains if verdict.accepted), gains[-1])
+
+    def view(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:
+        """The rollouts as they are: no number stands for the others."""
+        return tuple(rollouts)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Better is what gains on one of the names, whatever it loses on the others.
+
+    For the minibatches of a search whose fronts are per number: there a trade is worth a place. A name after
+    a minus is better when it is less.
+    """
+
+    names: Sequence[str]
+
+    def judge(self, old: Sequence[Rollout], new: Sequence[Rollout], gate: Gate) -> Verdict:
+        found = [_named(name, gate.judge(on(name, old), on(name, new))) for name in self.names]
+        return next((verdict for verdict in found if verdict.accepted), found[-1])
+
+    def view(self, rollouts: Sequence[Rollout]) -> tuple[Rollout, ...]:
+        """The rollouts as they are: no number stands for the others."""
+        return tuple(rollouts)
 
 
 @dataclass(frozen=True)

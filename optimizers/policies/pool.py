@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from optimizers.candidate import Candidate
 from optimizers.policies.fronts import Frontier, cells_of, frequencies
+from optimizers.policies.gate import NonInferior, Strict
+from optimizers.policies.objectives import Objective, Score
 from optimizers.policies.sampling import drawn
-from optimizers.policies.standing import better, by_example
+from optimizers.policies.standing import by_example
 from optimizers.rollout import Rollout
-
-Better = Callable[[Sequence[Rollout], Sequence[Rollout]], bool]
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Pool:
 
     frontier: Frontier = "example"
     names: Sequence[str] = ()
-    better: Better = better
+    objective: Objective = field(default_factory=Score)
     kept: dict[str, Candidate] = field(default_factory=dict)
     rollouts: dict[str, tuple[Rollout, ...]] = field(default_factory=dict)
 
@@ -35,7 +35,10 @@ class Pool:
     def front(self) -> dict[str, int]:
         """On how many fronts each candidate stands, by id; without those that are dominated."""
         return frequencies(
-            {key: cells_of(found, self.frontier, self.names) for key, found in self.rollouts.items()}
+            {
+                key: cells_of(self.objective.view(found), self.frontier, self.names)
+                for key, found in self.rollouts.items()
+            }
         )
 
     def parent(self, rng: random.Random) -> Candidate:
@@ -46,17 +49,22 @@ class Pool:
         """The best of all, the earliest among equals."""
         first, *rest = self.kept
         for key in rest:
-            first = key if self.better(self.rollouts[first], self.rollouts[key]) else first
+            first = key if self.better(first, key) else first
         return self.kept[first]
 
-    def scores(self, candidate: Candidate) -> dict[int, float | None]:
-        """Its score on each example, None where it failed."""
-        return by_example(self.rollouts[candidate.id])
+    def better(self, old: str, new: str) -> bool:
+        """Whether the new one, by id, is better than the old one."""
+        return self.objective.judge(self.rollouts[old], self.rollouts[new], Strict()).accepted
 
-    def mean(self, key: str) -> float:
-        """Its mean score on validation, below every number when it has none."""
-        found = [score for score in by_example(self.rollouts[key]).values() if score is not None]
-        return sum(found) / len(found) if found else float("-inf")
+    def holds(self, old: str, new: Sequence[Rollout]) -> bool:
+        """Whether rollouts on some of the examples are at least as good there as the old one's."""
+        ids = {rollout.example for rollout in new}
+        before = [rollout for rollout in self.rollouts[old] if rollout.example in ids]
+        return self.objective.judge(before, new, NonInferior()).accepted
+
+    def scores(self, key: str) -> dict[int, float | None]:
+        """What it reached on each example, None where it failed."""
+        return by_example(self.objective.view(self.rollouts[key]))
 
     def ancestors(self, key: str) -> set[str]:
         """The ids of all kept candidates it descends from."""

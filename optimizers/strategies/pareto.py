@@ -10,7 +10,7 @@ from typing import ClassVar
 from optimizers.candidate import Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.fronts import Frontier
-from optimizers.policies.gate import Gate, Strict
+from optimizers.policies.gate import Gate
 from optimizers.policies.merging import Merges, holds, subsample
 from optimizers.policies.objectives import By, Objective, Score
 from optimizers.policies.picking import Picking, RoundRobin
@@ -33,8 +33,9 @@ class Pareto:
     most. Calls per step: 1; runs: 2 * batch, and validation when the gate accepts.
 
     `frontier` says what there are fronts for, `names` which numbers count there; `objective` compares
-    candidates. `perfect` is the score at which a minibatch has nothing to teach, None if there is none. With
-    noise, `replicates` is how often each candidate runs on validation.
+    candidates. `gate` is what a proposal must pass on the minibatch; None: to be better by the objective.
+    `perfect` is the score at which a minibatch has nothing to teach, None if there is none. With noise,
+    `replicates` is how often each candidate runs on validation.
     """
 
     batch: int = 3
@@ -43,7 +44,7 @@ class Pareto:
     frontier: Frontier = "example"
     names: Sequence[str] = ()
     objective: Objective = field(default_factory=Score)
-    gate: Gate = field(default_factory=Strict)
+    gate: Gate | None = None
     picking: Picking = field(default_factory=RoundRobin)
     perfect: float | None = 1.0
     replicates: int = 1
@@ -52,7 +53,7 @@ class Pareto:
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
         everything = tuple(range(validation))
-        pool = self._pool()
+        pool, gate = Pool(self.frontier, self.names, self.objective), self.gate or By(self.objective)
         pool.add(seed, joined((yield repeated(seed, "validation", everything, self.replicates))))
         batches, merges, picker = (
             minibatches(train, self.batch, rng),
@@ -77,12 +78,8 @@ class Pareto:
                     picker.learn(parent, names, None)
                     continue
                 new = yield Evaluate(kid, "train", tuple(one.example for one in old), evidence=True)
-                accepted = merges.due = self.objective.judge(old, new, self.gate).accepted
+                accepted = merges.due = gate.judge(old, new).accepted
                 picker.learn(parent, names, kid if accepted else None, new)
             if accepted:
                 pool.add(kid, joined((yield repeated(kid, "validation", everything, self.replicates))))
         return pool.best()
-
-    def _pool(self) -> Pool:
-        judge = By(self.objective)
-        return Pool(self.frontier, self.names, lambda old, new: judge.judge(old, new).accepted)

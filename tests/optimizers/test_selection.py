@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from optimizers.candidate import Candidate
+from optimizers.candidate import Candidate, Proposal
+from optimizers.driver import Driver, Splits
+from optimizers.driving.asking import Asking
+from optimizers.driving.outcome import Outcome
+from optimizers.effects import Job, Propose
 from optimizers.policies.fronts import cells_of, frequencies, fronts, undominated
 from optimizers.policies.gate import SignTest, Strict
 from optimizers.policies.memory import ascending, attempt_of
 from optimizers.policies.merging import Merges, holds, pairs_of, subsample
-from optimizers.policies.objectives import By, Lexicographic, NonDominated, Weighted
+from optimizers.policies.objectives import AnyOf, By, Lexicographic, NonDominated, Weighted
 from optimizers.policies.picking import AllAtOnce, RoundRobin
 from optimizers.policies.pool import Pool
 from optimizers.policies.sampling import drawn, sample_of, softmax
 from optimizers.rollout import Rollout
+from optimizers.strategies.pareto import Pareto
 from tracelib.errors import OptimizerError
 from tracelib.feedback.feedback import Feedback
 
@@ -212,6 +218,13 @@ def test_what_dominates_gains_somewhere_and_loses_nowhere() -> None:
     )
 
 
+def test_a_gain_on_any_number_may_be_enough() -> None:
+    judge = By(AnyOf(("good", "-slow"))).judge
+    base = several(good=[0.5, 0.5], slow=[2.0, 2.0])
+    assert judge(base, several(good=[0.0, 0.0], slow=[1.0, 1.0])).accepted
+    assert not judge(base, several(good=[0.0, 0.0], slow=[2.0, 2.0])).accepted
+
+
 def test_an_objective_hands_on_the_strictness_of_its_gate() -> None:
     old, new = several(good=[0.0] * 4, slow=[1.0] * 4), several(good=[1.0] * 4, slow=[1.0] * 4)
     for objective in (Weighted({"good": 2.0}), Lexicographic(("good",)), NonDominated(("good", "slow"))):
@@ -220,10 +233,59 @@ def test_an_objective_hands_on_the_strictness_of_its_gate() -> None:
 
 
 def test_failures_stay_failures_and_a_missing_number_is_named() -> None:
-    (failed,) = Weighted({"good": 1.0}).of((Rollout(0, "train", None, error="no"),))
+    (failed,) = Weighted({"good": 1.0}).view((Rollout(0, "train", None, error="no"),))
     assert failed.failed
     with pytest.raises(OptimizerError, match=r"names 'fast'.*example 0 of validation .it gave good, slow"):
-        Weighted({"fast": 1.0}).of(several(good=[1.0], slow=[2.0]))
+        Weighted({"fast": 1.0}).view(several(good=[1.0], slow=[2.0]))
+
+
+def test_a_pool_draws_parents_and_names_its_best_by_the_objective() -> None:
+    pool = Pool(objective=Weighted({"good": 1.0, "slow": -1.0}))
+    fast = SEED.edit({"a": 1})
+    pool.add(SEED, several(good=[1.0, 1.0], slow=[3.0, 0.0]))
+    pool.add(fast, several(good=[0.9, 0.9], slow=[0.0, 0.0]))
+    assert pool.front() == {SEED.id: 1, fast.id: 1}
+    assert pool.best() == fast
+    assert Pool(kept=pool.kept, rollouts=pool.rollouts).best() == SEED
+
+
+class Drawing:
+    """Proposes one of the numbers from 0 to 10 for a; asks nobody."""
+
+    def choose(self, request: Propose, rng: random.Random) -> Proposal:
+        return Proposal({"a": rng.randint(0, 10)}, "drawn")
+
+
+def trading(job: Job) -> Rollout:
+    """More of a is better at good and worse at cost, but 7 and above are good for nothing."""
+    a = job.candidate.values["a"]
+    scores = {"good": float(a) if a < 7 else 0.0, "cost": float(a)}
+    return Rollout(job.example, job.split, scores["good"], scores=scores)
+
+
+def trained(**choices: Any) -> Outcome:
+    strategy = Pareto(batch=2, steps=60, merges=0, perfect=None, **choices)
+    driver = Driver(trading, Asking(Drawing(), None), executor=1, gate=By(strategy.objective))
+    return driver.run(strategy, Candidate({"a": 8}), Splits(4, 3))
+
+
+def test_a_run_finds_the_best_of_its_objective() -> None:
+    assert trained(objective=Weighted({"good": 1.0, "cost": -0.1})).winner.values["a"] == 6
+    assert trained(objective=Weighted({"good": 1.0, "cost": -2.0})).winner.values["a"] == 0
+    assert trained(objective=Lexicographic(("good", "-cost"))).winner.values["a"] == 6
+    assert trained(objective=Lexicographic(("-cost", "good"))).winner.values["a"] == 0
+
+
+def test_fronts_per_number_keep_what_is_best_at_each() -> None:
+    names = ("good", "-cost")
+    outcome = trained(frontier="objective", names=names, gate=By(AnyOf(names)), objective=NonDominated(names))
+    pool = Pool("objective", ("good", "-cost"))
+    for candidate in outcome.archive.candidates:
+        if outcome.rollouts(candidate, "validation"):
+            pool.add(candidate, outcome.rollouts(candidate, "validation"))
+    assert {pool.kept[key].values["a"] for key in pool.front()} == {0, 6}
+    # What dominates the seed wins: it costs less and is good for more, or for as much.
+    assert outcome.winner.values["a"] < 8
 
 
 # Which parameters
