@@ -48,8 +48,8 @@ EXPECTED_LIMIT = 1_000
 class ProgramEvaluator:
     """An evaluator made of a program, a metric and the examples of each split.
 
-    Several jobs run at once: values are bound in the job's own context. `unreached` gathers why feedback
-    does not get to some parameters, by path, from the jobs that ask for evidence.
+    Several jobs run at once: values are bound in the job's own context, for the metric too. `unreached`
+    gathers why feedback does not get to some parameters, by path, from the jobs that ask for evidence.
     """
 
     def __init__(
@@ -79,8 +79,11 @@ class ProgramEvaluator:
                 output = await self._here(self.program(*example.args, **example.kwargs))
             except ExecutionError as error:
                 return self._failed(job, error)
-        kept, value = seen(output)
-        measure = measured(await self._here(self._judged(value, example)))
+            kept, value = seen(output)
+            try:
+                measure = measured(await self._here(self._judged(value, example)))
+            except Exception as error:  # the metric is the user's code: the example has failed, and no score
+                return self._unjudged(job, nodes_of(kept), value, error)
         feedback = _told(measure, example)
         evidence = self._evidence(nodes_of(kept), feedback) if job.evidence else None
         view = str(shown(value, OUTPUT_LIMIT))
@@ -108,6 +111,13 @@ class ProgramEvaluator:
         if not job.evidence:
             return failure
         return replace(failure, evidence=self._evidence((error.exception_node,), feedback))
+
+    def _unjudged(self, job: Job, outputs: tuple[Node[Any], ...], value: Any, error: Exception) -> Rollout:
+        said = f"{type(error).__name__}: {error}"
+        feedback = Feedback.of(f"the metric failed with {said}")
+        evidence = self._evidence(outputs, feedback) if job.evidence else None
+        failure = job.failure(said, feedback)
+        return replace(failure, evidence=evidence, output=str(shown(value, OUTPUT_LIMIT)))
 
     def _evidence(self, outputs: tuple[Node[Any], ...], feedback: Feedback) -> Evidence | None:
         if not outputs:

@@ -114,10 +114,16 @@ class Reached:
     def converse(self, request: Propose, check: Check) -> Talk[Proposal]:
         seen = [rollout.evidence for rollout in request.evidence if rollout.evidence is not None]
         if request.evidence and not any(evidence.variables for evidence in seen):
-            raise OptimizerError(self._why(bool(seen)))
+            raise OptimizerError(self._why(request, bool(seen)))
         return (yield from talk_of(self.proposer, request, check))
 
-    def _why(self, recorded: bool) -> str:
+    def _why(self, request: Propose, recorded: bool) -> str:
+        failures = [rollout.error for rollout in request.evidence if rollout.failed]
+        if not recorded and len(failures) == len(request.evidence):
+            return (
+                f"every run failed before anything was recorded, the first one with {failures[0]}: mend the "
+                "program, or make bundles of the parts that may fail, so that a model can be shown how"
+            )
         if not recorded:
             return (
                 "the program's output was not recorded, so there is nothing to show a model: return what a "

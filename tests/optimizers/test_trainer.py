@@ -380,6 +380,44 @@ def test_an_example_that_fails_is_counted_as_failed_and_given_no_score():
     assert result.best == {"slope": 3, "offset": 2}
 
 
+def test_a_metric_sees_the_parameters_as_the_candidate_has_them():
+    line, seen = Line(), set()
+
+    def metric(output, expected):
+        seen.add(line.slope.data)
+        return near(output, expected) - line.slope.data / 100
+
+    result = Trainer(line, LocalSearch(trials=30), metric, executor=1).fit(TRAIN, VALIDATION)
+    assert len(seen) > 2
+    assert result.validation.after.mean == pytest.approx(-0.03)
+
+
+def test_a_metric_that_fails_is_recorded_and_a_model_is_shown_how():
+    def metric(output, expected):
+        if output < expected:
+            raise LookupError(f"{output} is not in the table")
+        return 1.0
+
+    line, model = Line(), suggesting(slope=3, offset=2)
+    result = Trainer(line, OptoPrime(line.parameters(), llm=model), metric, strategy=Gated(steps=1)).fit(
+        TRAIN, VALIDATION
+    )
+    assert "the metric failed with LookupError: 1 is not in the table" in model.questions[0][-1]["content"]
+    assert (result.validation.before, result.validation.failed_before) == (None, 4)
+    assert result.improved
+
+
+def test_a_program_that_fails_before_anything_is_recorded_pays_no_model():
+    def program(x):
+        raise ValueError("no input")
+
+    line, model = Line(), suggesting(slope=3)
+    trainer = Trainer(program, OptoPrime(line.parameters(), llm=model), near)
+    with pytest.raises(OptimizerError, match=r"failed before anything was recorded.* ValueError: no input"):
+        trainer.fit(TRAIN, VALIDATION)
+    assert model.asked == []
+
+
 def test_what_a_model_sees_of_a_bare_number_includes_what_was_expected():
     line, model = Line(), suggesting(slope=3, offset=2)
     Trainer(line, OptoPrime(line.parameters(), llm=model), near, strategy=Gated(steps=1)).fit(
