@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from optimizers.candidate import Candidate, canonical
+from optimizers.candidate import Candidate, Rejected, canonical
 from optimizers.effects import Consult, Evaluate, Propose, Steps
 from optimizers.policies.arms import Arms
 from optimizers.policies.indices import Parzen, Sampler
@@ -29,9 +29,8 @@ class Mipro:
     The program runs on `bootstrap` examples of train. For each parameter that holds a list `options` - 1
     sets of demonstrations are made from the runs that scored `threshold` or more (kind "demos"), for each
     other one as many instructions (kind "instruct", told a summary of the data, a description of the
-    program and a tip). Then `trials`
-    combinations run on a minibatch each, as the sampler suggests; after every `every` of them the best
-    mean that was not there yet meets validation.
+    program and a tip). Then `trials` combinations run on a minibatch each, as the sampler suggests; after
+    every `every` of them the best mean that was not there yet meets validation.
 
     Calls: those of the kinds "data" and "program", and (options - 1) per parameter that is no list; runs:
     bootstrap + trials * batch, and validation for every `every`-th trial.
@@ -62,17 +61,14 @@ class Mipro:
         options = yield from self._options(seed, seen, rng)
         if not options:
             return seed
-        search = self.sampler.start(
-            {name: len(found) for name, found in options.items()}, rng.getrandbits(32)
-        )
+        sizes = {name: len(found) for name, found in options.items()}
+        search = self.sampler.start(sizes, rng.getrandbits(32))
         batches = minibatches(train, self.batch, rng)
         for trial in range(1, self.trials + 1):
             choice = search.suggest()
             changes = {name: options[name][place] for name, place in choice.items()}
-            kid = seed.edit(
-                changes, f"options {', '.join(f'{place} for {name}' for name, place in choice.items())}"
-            )
-            kid = seed if kid == seed else kid
+            note = ", ".join(f"option {place} of {name}" for name, place in choice.items())
+            kid = seed.edit(changes, note)
             (rollouts,) = yield from arms.run([kid], next(batches))
             search.tell(choice, standing(rollouts).mean)
             if trial % self.every == 0 or trial == self.trials:
@@ -90,18 +86,24 @@ class Mipro:
         said = [given.texts[0] if given.texts else "" for given in advice]
         good = tuple(one for one in seen if one.score is not None and one.score >= self.threshold)
         asked = [
-            Propose(seed, good, nth, names=(name,), kind="demos")
-            for name in lists
-            for nth in range(self.options - 1)
-        ] + [
-            Propose(seed, seen, nth, names=(name,), kind="instruct", notes=(*said, rng.choice(self.tips)))
-            for name in texts
-            for nth in range(self.options - 1)
+            Propose(seed, good, n, names=(name,), kind="demos") for name in lists for n in self._others()
         ]
-        made = yield asked
-        found: dict[str, dict[str, Any]] = {name: {canonical(old): old} for name, old in seed.values.items()}
-        for request, kid in zip(asked, made, strict=True):
-            if isinstance(kid, Candidate):
-                (name,) = request.names
-                found[name].setdefault(canonical(kid.values[name]), kid.values[name])
-        return {name: list(values.values()) for name, values in found.items() if len(values) > 1}
+        for name in texts:
+            notes = [(*said, rng.choice(self.tips)) for _ in self._others()]
+            asked += [
+                Propose(seed, seen, n, names=(name,), kind="instruct", notes=notes[n]) for n in self._others()
+            ]
+        return options_of(seed, asked, (yield asked))
+
+    def _others(self) -> range:
+        return range(self.options - 1)
+
+
+def options_of(seed: Candidate, asked: list[Propose], made: list[Candidate | Rejected]) -> Options:
+    """The values proposed for each parameter, each once, behind its present one; those with more than one."""
+    found: dict[str, dict[str, Any]] = {name: {canonical(old): old} for name, old in seed.values.items()}
+    for request, kid in zip(asked, made, strict=True):
+        if isinstance(kid, Candidate):
+            (name,) = request.names
+            found[name].setdefault(canonical(kid.values[name]), kid.values[name])
+    return {name: list(values.values()) for name, values in found.items() if len(values) > 1}

@@ -55,11 +55,8 @@ class Pareto:
         everything = tuple(range(validation))
         pool, gate = Pool(self.frontier, self.names, self.objective), self.gate or By(self.objective)
         pool.add(seed, joined((yield repeated(seed, "validation", everything, self.replicates))))
-        batches, merges, picker = (
-            minibatches(train, self.batch, rng),
-            Merges(self.merges),
-            self.picking.picker(),
-        )
+        batches, merges = minibatches(train, self.batch, rng), Merges(self.merges)
+        picker = self.picking.picker()
         for step in range(self.steps):
             pair = merges.next(pool, rng)
             if pair is not None:
