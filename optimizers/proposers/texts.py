@@ -10,6 +10,7 @@ from typing import Any
 
 from optimizers.candidate import content_key
 from optimizers.evidence.display import shown
+from tracelib.errors import OptimizerError
 
 SETTING = 10_000
 """Characters of a setting that count for a version."""
@@ -17,8 +18,17 @@ SETTING = 10_000
 
 @cache
 def prompt_file(name: str) -> str:
-    """The text of a file in prompts/, without the white space at its ends."""
-    return (files("optimizers.proposers") / "prompts" / name).read_text(encoding="utf-8").strip()
+    """The text of a file in prompts/, without the white space at its ends.
+
+    Raises OptimizerError when there is none of that name.
+    """
+    try:
+        return (files("optimizers.proposers") / "prompts" / name).read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise OptimizerError(
+            f"there is no standing text {name} in optimizers/proposers/prompts: a proposer of your own brings "
+            "its text as the default of its field `instruction`"
+        ) from error
 
 
 def filled(name: str, **parts: Any) -> str:

@@ -18,9 +18,11 @@ from proposing import CASES, Capitals, key_of, same_as_golden, suggested, writte
 from optimizers.candidate import Candidate
 from optimizers.proposers.ceilings import Ceilings
 from optimizers.proposers.optoprime import OptoPrimePrompt
+from optimizers.proposers.suggestion import SuggestionPrompt
 from optimizers.proposers.tokens import rough_tokens, token_bound
 from optimizers.roles import Proposer
 from optimizers.rollout import Rollout
+from tracelib.errors import OptimizerError
 
 FITTING = {"instruct": "Name the city.", "tidy": "def tidy(text):\n    return text.strip().title()"}
 
@@ -107,6 +109,14 @@ def test_what_the_record_says_cannot_close_its_fence(name: str) -> None:
     assert own != key
     assert text.count(f"[{own}] end of the record") == 1
     assert text.endswith(f"[{own}] end of the record")
+
+
+def test_a_proposer_without_a_text_of_its_own_says_where_to_put_it() -> None:
+    class Nameless(SuggestionPrompt):
+        tag = "nameless"
+
+    with pytest.raises(OptimizerError, match="default of its field `instruction`"):
+        Nameless({}).messages(CASES["optoprime"].asked(Capitals()))
 
 
 # --- how large a question is ----------------------------------------------------------------------

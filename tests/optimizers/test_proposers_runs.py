@@ -189,6 +189,14 @@ def test_guards_hold_over_a_whole_run(name: str) -> None:
         assert len(values["instruct"]) <= 60
 
 
+def test_the_gradients_of_earlier_steps_stand_in_later_questions_of_a_training() -> None:
+    scripted = ScriptedModel(model)
+    fitted("plain, textgrad", scripted)
+    assert any(
+        "] earlier gradient 1\nIt is about capitals." in one[1]["content"] for one in scripted.questions
+    )
+
+
 def test_demonstrations_of_calls_that_went_well_improve_a_program_that_reads_them() -> None:
     result = fitted("bootstrap, demonstrations")
     assert result.improved
