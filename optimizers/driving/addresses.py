@@ -30,6 +30,11 @@ class Code:
     def of(cls, thing: Any, what: str) -> Code:
         """Raises OptimizerError, which calls it `what`, for an object that no name leads to."""
         at = address_of(thing)
+        if at is not None and at.startswith("__main__:"):
+            raise OptimizerError(
+                f"the {what} {at.removeprefix('__main__:')} was defined in a notebook or at a prompt, where "
+                "another process cannot find it: put it into a file and import it, or use threads"
+            )
         if at is None:
             raise OptimizerError(f"the {what} cannot be found by another process, {thing!r:.200}: {WAYS_OUT}")
         return cls(at, _version(thing))

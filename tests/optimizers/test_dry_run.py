@@ -9,6 +9,7 @@ from training import TRIPLES, Line, near
 
 from optimizers import (
     Beam,
+    BestOfN,
     Bootstrap,
     Budget,
     Cost,
@@ -17,7 +18,9 @@ from optimizers import (
     Evolution,
     Gated,
     Halving,
+    History,
     LocalSearch,
+    Mipro,
     OptoPrime,
     Pareto,
     Plain,
@@ -186,6 +189,9 @@ STRATEGIES = {
     "bootstrap": Bootstrap(),
     "simba": Simba(steps=2),
     "halving": Halving(),
+    "history": History(steps=3),
+    "mipro": Mipro(trials=6),
+    "best of n": BestOfN(proposals=4),
 }
 
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
@@ -194,6 +195,47 @@ def test_processes_of_our_own_come_to_the_same_result_and_end_with_the_run():
     expected = comparable(searched().fit(TRAIN, VALIDATION))
     assert comparable(searched(executor=processes).fit(TRAIN, VALIDATION)) == expected
     assert processes._pool is None
+
+
+SCRIPT = """
+import sys
+from training import TRIPLES, Line, near
+from optimizers import LocalSearch, Processes, Trainer
+
+line = Line()
+
+
+def scored(output, expected):
+    return near(output, expected)
+
+
+if __name__ == "__main__":
+    trainer = Trainer(line, LocalSearch(trials=20), scored, executor=Processes(1))
+    print(trainer.fit(TRIPLES[:4], TRIPLES[4:8]).best)
+"""
+
+
+def started(place, *arguments):
+    root, here = Path(__file__).parents[2], Path(__file__).parent
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(here)])},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_script_that_was_started_is_found_by_its_own_processes(tmp_path):
+    (tmp_path / "started_here.py").write_text(SCRIPT)
+    ran = started(tmp_path, "started_here.py")
+    assert (ran.stdout, ran.stderr) == ("{'slope': 3, 'offset': 2}\n", "")
+
+
+def test_what_was_defined_at_a_prompt_is_told_so(tmp_path):
+    ran = started(tmp_path, "-c", SCRIPT)
+    said = "the program line was defined in a notebook or at a prompt, where another process cannot find it"
+    assert said in ran.stderr
 
 
 def mortal(output, expected):
