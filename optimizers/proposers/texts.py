@@ -26,8 +26,8 @@ def prompt_file(name: str) -> str:
         return (files("optimizers.proposers") / "prompts" / name).read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
         raise OptimizerError(
-            f"there is no standing text {name} in optimizers/proposers/prompts: a proposer of your own brings "
-            "its text as the default of its field `instruction`"
+            f"there is no standing text {name} in optimizers/proposers/prompts: a proposer of your own "
+            "brings its text as the default of its field `instruction`"
         ) from error
 
 
