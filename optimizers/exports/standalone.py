@@ -28,7 +28,7 @@ OFFERED = (
     "user",
 )
 """The names of tracelib that the stand-in has."""
-UNKNOWN = ("client", "format", "n", "response_format", "tools")
+UNKNOWN = ("client", "n", "raw", "response_format", "tools")
 """Options of a language model program that the stand-in does not know."""
 STAND_IN = "_tracelib"
 TRAINED = "pass  # what ran here trained the program"
@@ -153,7 +153,7 @@ def _whole_body(node: ast.stmt) -> list[ast.stmt]:
 
 def _edited(file: SourceFile, edits: list[Span]) -> SourceFile:
     """The file with other text in the place of statements, the last one first."""
-    for node, text in sorted(edits, key=lambda edit: -edit[0].lineno):
+    for node, text in sorted(edits, key=lambda edit: (-edit[0].lineno, -edit[0].col_offset)):
         start = file.offset(node.lineno, node.col_offset)
         end = file.offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
         file = file.edited(start, end, text)

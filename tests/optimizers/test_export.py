@@ -132,7 +132,7 @@ def test_a_language_model_program_asks_without_us(tmp_path, monkeypatch):
         "def greet(name):\n"
         '    """You greet."""\n'
         '    return f"Greet {name}"\n\n\n'
-        '@trace.lm(model="tiny")\n'
+        '@trace.lm("tiny")\n'
         "async def part(name):\n"
         '    return [trace.user(f"Bye {name}")]\n\n\n'
         'print(greet("Ann"), asyncio.run(part("Bob")))\n'
@@ -158,6 +158,7 @@ def test_a_language_model_program_asks_without_us(tmp_path, monkeypatch):
         ("Trainer(agent, LocalSearch(), len)", r"app.py:\d+ uses Trainer of optimizers"),
         ("from tracelib import *", r"uses \* of tracelib"),
         ("other = trace.lm(response_format=dict)(len)", r"uses response_format= of lm"),
+        ("import tracelib as t; t.origin(agent); import os", r"app.py:\d+ uses t.origin"),
     ],
 )
 def test_a_program_that_needs_more_of_us_is_refused_with_its_lines(app, line, said):
@@ -165,6 +166,18 @@ def test_a_program_that_needs_more_of_us_is_refused_with_its_lines(app, line, sa
     with pytest.raises(OptimizerError, match=said):
         app.export("agent.py")
     assert not Path("agent.py").exists()
+
+
+def test_statements_of_one_line_are_replaced_one_by_one(app):
+    Path("app.py").write_text(
+        APP.replace(
+            "agent = Agent()\n",
+            "import tracelib as t; mark = t.node('é'); from tracelib import user\n"
+            "agent = Agent(); print(mark, user(1))\n",
+        )
+    )
+    app.export("agent.py")
+    assert alone("agent.py") == "é {'role': 'user', 'content': 1}\n\"GOOD DAY, ANN!!\"\n"
 
 
 def test_a_file_that_takes_nothing_from_us_only_gets_its_values(tmp_path, monkeypatch):
