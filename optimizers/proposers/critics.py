@@ -70,7 +70,8 @@ class Critics:
             edges = [edge for line in lines if heard.get(line.name) for edge in self._edges(line)]
             for edge in edges:
                 if edge.how == PASSED_ON:
-                    heard.setdefault(edge.source, []).extend(heard[edge.line.name])
+                    both = [*heard.get(edge.source, ()), *heard[edge.line.name]]
+                    heard[edge.source] = list(dict.fromkeys(both))
             asked = [edge for edge in edges if edge.how != PASSED_ON]
             said = yield from together([self._asked(edge, heard[edge.line.name]) for edge in asked])
             for edge, text in zip(asked, said, strict=True):

@@ -6,9 +6,10 @@ import ast
 from typing import Any
 
 from optimizers.evidence.excerpt import Excerpt
+from tracelib.errors import OptimizerError
 
 
-class Unreadable(Exception):  # noqa: N818 - what the text is
+class Unreadable(OptimizerError):  # noqa: N818 - what the text is
     """The text is no whole plain value."""
 
 
