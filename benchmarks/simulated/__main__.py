@@ -22,6 +22,7 @@ OURS: dict[str, Measure] = {
     "loop": lambda size: loops.plain(loops.ours, size),
     "malformed loop": lambda size: loops.malformed(loops.ours, size),
     "budget": lambda size: budgeted.bounded(budgeted.ours, size),
+    "noise": lambda size: budgeted.noisy(budgeted.ours, size),
     "latency": waiting.waited,
     "recovery": searching.recovered,
     "malformed search": searching.withstood,
@@ -33,7 +34,11 @@ OURS: dict[str, Measure] = {
 def theirs(peer: str, python: str) -> dict[str, Measure]:
     """What a peer has an equal of."""
     if peer == "gepa":
-        return {"budget": lambda size: budgeted.bounded(loops.of_peer(python, "gepa", "search"), size)}
+        search = loops.of_peer(python, "gepa", "search")
+        return {
+            "budget": lambda size: budgeted.bounded(search, size),
+            "noise": lambda size: budgeted.noisy(search, size),
+        }
     run = loops.of_peer(python, peer.replace("-", "_"))
     return {
         "loop": lambda size: loops.plain(run, size),

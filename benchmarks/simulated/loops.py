@@ -15,7 +15,7 @@ import openai
 from benchmarks.harness import ROOT, Row, exactly, spread
 from benchmarks.peers import OFFLINE
 from benchmarks.simulated.oracle import Nature, Tally
-from benchmarks.simulated.ran import Ran, Stopwatch, minibatches
+from benchmarks.simulated.ran import Place, Ran, Stopwatch, minibatches
 from benchmarks.simulated.serving import Served, serving
 from benchmarks.simulated.subjects import Clerk
 from benchmarks.simulated.world import World
@@ -26,18 +26,18 @@ from tracelib.llm.openai import OpenAIModel
 MALFORMED = 0.35
 """Share of the proposer's replies that cannot be read, where that is what is tried."""
 
-Runner = Callable[[Sequence[str], int], list[Ran]]
-"""Runs so many steps (or rollouts) against the server at each of these addresses, one after the other."""
+Runner = Callable[[Sequence[Place], int], list[Ran]]
+"""Runs so many steps (or rollouts) at each of these places, one after the other."""
 
 
-def ours(urls: Sequence[str], steps: int) -> list[Ran]:
+def ours(places: Sequence[Place], steps: int) -> list[Ran]:
     """OptoPrime by `zero_feedback`, `backward` and `step`."""
-    return [_optoprime(url, steps) for url in urls]
+    return [_optoprime(place, steps) for place in places]
 
 
-def _optoprime(url: str, steps: int) -> Ran:
-    world, watch = World(), Stopwatch()
-    with OpenAIModel("simulated", base_url=url, api_key="none") as model:
+def _optoprime(place: Place, steps: int) -> Ran:
+    world, watch = place.world, Stopwatch()
+    with OpenAIModel("simulated", base_url=place.url, api_key="none") as model:
         clerk = Clerk(model)
         optimizer = OptoPrime(clerk.parameters(), llm=model)
         for batch in minibatches(world, steps):
@@ -54,8 +54,8 @@ def of_peer(python: str, peer: str, what: str = "loop") -> Runner:
     return partial(_run_peer, python, peer, what)
 
 
-def _run_peer(python: str, peer: str, what: str, urls: Sequence[str], steps: int) -> list[Ran]:
-    command = [python, "-m", "benchmarks.simulated.peers", peer, what, str(steps), *urls]
+def _run_peer(python: str, peer: str, what: str, places: Sequence[Place], steps: int) -> list[Ran]:
+    command = [python, "-m", "benchmarks.simulated.peers", peer, what, str(steps), *map(str, places)]
     environment = {**os.environ, **OFFLINE}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -67,7 +67,7 @@ def plain(run: Runner, size: Size) -> Iterator[Row]:
     """Calls, tokens and time of a loop in which every reply can be read; its first repeat only warms up."""
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(Nature())) for _ in range(size.loops + 1)]
-        ran = run([served.url for served in servers], size.steps)[1:]
+        ran = run([served.place for served in servers], size.steps)[1:]
         tally = servers[-1].tally()
         alone = [replayed(served) for served in servers][1:]
     calls, per_step = tally.calls.total(), tally.tokens.total() / size.steps
@@ -94,7 +94,7 @@ def beyond(ran: Sequence[Ran], alone: Sequence[Ran], calls: int) -> Iterator[Row
 def malformed(run: Runner, size: Size) -> Iterator[Row]:
     """What a loop makes of replies of which a third cannot be read."""
     with serving(Nature(malformed=MALFORMED)) as served:
-        (ran,) = run([served.url], size.steps)
+        (ran,) = run([served.place], size.steps)
         tally = served.tally()
     name = f"simulated loop, {MALFORMED:.0%} malformed"
     yield from unharmed(name, tally, ran.failures)

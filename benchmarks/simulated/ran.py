@@ -15,6 +15,31 @@ BATCH = 3
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a loop runs: the address of a server, and the seed of the world that it serves."""
+
+    url: str
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seed}@{self.url}"
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """The place that a text stands for.
+
+        >>> Place.of(str(Place("http://127.0.0.1:80/v1", 3)))
+        Place(url='http://127.0.0.1:80/v1', seed=3)
+        """
+        seed, _, url = text.partition("@")
+        return cls(url, int(seed))
+
+    @property
+    def world(self) -> World:
+        return World(self.seed)
+
+
+@dataclass(frozen=True)
 class Ran:
     """A loop that ended: the last prompt, how each failed step failed, seconds by the wall and of CPU."""
 

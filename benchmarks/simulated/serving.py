@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from benchmarks.harness import ROOT
 from benchmarks.simulated.oracle import Nature, Oracle, Tally, tokens
+from benchmarks.simulated.ran import Place
 from tracelib.testing import LoopbackServer, Request, Says
 from tracelib.testing.answers import Wire
 
@@ -39,8 +40,12 @@ class Simulated:
 class Served:
     """A running server: its address, and what it was asked so far."""
 
-    url: str
+    place: Place
     process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        return self.place.url
 
     def tally(self) -> Tally:
         return Tally.from_json(self._told("tally"))
@@ -72,7 +77,7 @@ def serving(nature: Nature) -> Iterator[Served]:
     )
     assert process.stdout is not None
     try:
-        yield Served(process.stdout.readline().strip(), process)
+        yield Served(Place(process.stdout.readline().strip(), nature.seed), process)
     finally:
         process.communicate("")
 

@@ -6,7 +6,7 @@ import importlib
 import os
 from typing import Any
 
-from benchmarks.simulated.ran import BATCH, Ran, Stopwatch
+from benchmarks.simulated.ran import BATCH, Place, Ran, Stopwatch
 from benchmarks.simulated.world import SEED, World
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or the import fetches a price list
@@ -21,10 +21,10 @@ class Quiet:
         """Nothing is printed."""
 
 
-def search(url: str, rollouts: int) -> Ran:
+def search(place: Place, rollouts: int) -> Ran:
     """Until so many rollouts are spent, as gepa counts them."""
-    os.environ.update(OPENAI_API_BASE=url, OPENAI_BASE_URL=url, OPENAI_API_KEY="none")
-    world = World()
+    os.environ.update(OPENAI_API_BASE=place.url, OPENAI_BASE_URL=place.url, OPENAI_API_KEY="none")
+    world = place.world
     watch = Stopwatch()
 
     def judged(data: Any, response: str) -> Any:

@@ -7,18 +7,18 @@ import logging
 import os
 from typing import Any
 
-from benchmarks.simulated.ran import Ran, Stopwatch, minibatches
-from benchmarks.simulated.world import SEED, World
+from benchmarks.simulated.ran import Place, Ran, Stopwatch, minibatches
+from benchmarks.simulated.world import SEED
 
 logging.disable(logging.CRITICAL)
 textgrad: Any = importlib.import_module("textgrad")
 Function: Any = importlib.import_module("textgrad.autograd.string_based_ops").StringBasedFunction
 
 
-def loop(url: str, steps: int) -> Ran:
+def loop(place: Place, steps: int) -> Ran:
     """`zero_grad`, `backward` and `step`, with a loss for each example."""
-    os.environ.update(OPENAI_API_BASE=url, OPENAI_API_KEY="none")
-    world = World()
+    os.environ.update(OPENAI_API_BASE=place.url, OPENAI_API_KEY="none")
+    world = place.world
     watch = Stopwatch()
     # Its other engines keep every answer on disk and take it from there when the question comes again.
     engine = textgrad.get_engine("experimental:openai/simulated", cache=False)

@@ -6,8 +6,8 @@ import importlib
 import os
 from typing import Any
 
-from benchmarks.simulated.ran import Ran, Stopwatch, minibatches
-from benchmarks.simulated.world import SEED, World
+from benchmarks.simulated.ran import Place, Ran, Stopwatch, minibatches
+from benchmarks.simulated.world import SEED
 
 os.environ["TRACE_DEFAULT_LLM_BACKEND"] = "CustomLLM"  # it is read at the import
 trace: Any = importlib.import_module("opto.trace")
@@ -32,15 +32,15 @@ def agent(client: Any, prompt: Any) -> Any:
     return lambda question: ask(prompt, question)
 
 
-def loop(url: str, steps: int) -> Ran:
+def loop(place: Place, steps: int) -> Ran:
     """`zero_feedback`, `backward` and `step`, with the feedback on all examples in one text."""
-    told = {"URL": url, "API_KEY": "none", "MODEL": "simulated"}
+    told = {"URL": place.url, "API_KEY": "none", "MODEL": "simulated"}
     os.environ.update({f"TRACE_CUSTOMLLM_{name}": value for name, value in told.items()})
     trace.GRAPH.clear()
-    world = World()
+    world = place.world
     prompt = trace.node(SEED, trainable=True, description="the clerk's system prompt")
     watch = Stopwatch()
-    answer = agent(openai.OpenAI(base_url=url, api_key="none"), prompt)
+    answer = agent(openai.OpenAI(base_url=place.url, api_key="none"), prompt)
     optimizer = optimizers.OptoPrime([prompt])
     for batch in minibatches(world, steps):
         replies = [answer(question) for question in batch]
