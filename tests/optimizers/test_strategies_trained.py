@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
-from landscape_rules import Follower, Writing, judged, tasks
+from landscape_rules import Follower, Writing, judged, replied, tasks
 
 import optimizers
 from optimizers import Budget, Trainer
@@ -81,6 +82,21 @@ def test_simba_learns_from_runs_of_one_program_that_differ() -> None:
     program = Follower("Follow: R0 R1", shots=True, moody=True)
     strategy = Simba(programs=3, candidates=3, batch=5, steps=6)
     assert reached(trained(strategy, 0, program, "SHOTS")) > 0.5
+
+
+def sound(messages: list[dict[str, Any]]) -> str:
+    """The simulated model without its malformed replies."""
+    question = "\n".join(str(message["content"]) for message in messages)
+    return replied(question, True, random.Random(question))
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(1, 3), (3, 2)])
+def test_textual_gradients_ask_a_critic_per_edge_and_once_per_parameter(batch: int, steps: int) -> None:
+    model = ScriptedModel(sound)
+    strategy = Plain(batch=batch, steps=steps, perfect=None)
+    Trainer(Follower(), strategy, judged, llm=model, executor=1).fit(tasks(10, 0), tasks(5, 1))
+    edges, parameters = 1, 1
+    assert len(model.asked) == steps * (batch * edges + parameters)
 
 
 def test_every_strategy_brings_makers_for_the_kinds_it_asks_for() -> None:
