@@ -18,7 +18,7 @@ def optimizers(size: Size) -> Iterator[Row]:
 
 def theirs(size: Size, pythons: Mapping[str, str]) -> dict[str, dict[str, Row]]:
     """The rows of each peer for which there is an interpreter, by name."""
-    return _found(size, *(f"{peer}={python}" for peer, python in pythons.items()))
+    return _found(size, *(f"{peer}={python}" for peer, python in pythons.items())) if pythons else {}
 
 
 def _found(size: Size, *peers: str) -> dict[str, dict[str, Row]]:

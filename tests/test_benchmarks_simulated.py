@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
+from benchmarks import optimizing
 from benchmarks.harness import Row, exactly
 from benchmarks.peers import PEERS, environments
 from benchmarks.report import caveats, merged, verdict
 from benchmarks.simulated.faults import STEPS, Knowing, Office, Task, needed_by
 from benchmarks.simulated.oracle import HARD, Nature, Oracle, spoiled
-from benchmarks.simulated.ran import BATCH, Stopwatch, minibatches
+from benchmarks.simulated.ran import BATCH, Place, Stopwatch, minibatches
 from benchmarks.simulated.searching import STRATEGIES, Search
 from benchmarks.simulated.serving import serving
 from benchmarks.simulated.waiting import Waves
 from benchmarks.simulated.world import RULES, SEED, SPLITS, World, applied, chance, known, prompt_with, sound
+from benchmarks.sizes import SIZES
 from optimizers import Pareto
 from optimizers.candidate import Candidate
 from optimizers.driving.events import CandidateMade, RolloutDone
@@ -298,3 +300,22 @@ def test_a_rule_is_what_the_present_text_lacks() -> None:
     reply = json.loads(Oracle(Nature(fixes=1.0))(asked))
     assert reply["suggestion"] == {"prompt": "@R05@"}
     assert sound(f"{SEED}\n\n@R05@")
+
+
+def test_where_no_peer_can_be_had_there_is_none_beside_ours() -> None:
+    assert optimizing.theirs(SIZES["tiny"], {}) == {}
+
+
+def test_a_peer_is_run_by_its_own_interpreter_and_what_it_breaks_is_told(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no such peer >&2\nexit 3\n")
+    python.chmod(0o755)
+    found = optimizing.theirs(SIZES["tiny"], {"gepa": str(python)})
+    assert {row.note for row in found["gepa"].values()} == {"RuntimeError: gepa ended with 3: no such peer"}
+    assert all(verdict(row) == "FAILED" for row in found["gepa"].values())
+
+
+def test_a_place_is_told_to_another_process_as_text() -> None:
+    place = Place("http://127.0.0.1:80/v1", 3)
+    assert Place.of(str(place)) == place
+    assert place.world == World(3)
