@@ -21,6 +21,8 @@ from tracelib.graph.operator import BUILTIN
 
 POINTING = 4.0
 """How many times more a run counts for a parameter that its feedback or error points at."""
+SHORTEST = 3
+"""Letters of a name that feedback may mention: shorter ones are words of their own."""
 
 
 @dataclass(frozen=True)
@@ -165,4 +167,4 @@ def _word(word: str) -> re.Pattern[str]:
 
 
 def _said(word: str, text: str) -> bool:
-    return bool(word) and _word(word).search(text) is not None
+    return len(word) >= SHORTEST and _word(word).search(text) is not None

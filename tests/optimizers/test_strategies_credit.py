@@ -66,6 +66,11 @@ def test_words_point_at_parameters_and_at_the_operators_that_take_them(
     assert [name for name, much in found.items() if much] == ([pointed] if pointed else [])
 
 
+def test_names_as_short_as_words_are_not_taken_for_mentions() -> None:
+    evidence = run(0.0, "a", "is", said="it is a pity").evidence or Evidence()
+    assert points_at("a", evidence) == points_at("is", evidence) == 0.0
+
+
 def test_an_error_points_at_the_line_it_came_from_and_less_at_what_came_before() -> None:
     failed = (LINES[0], Line("error0", "say", LINES[1].arguments, failed=True))
     evidence = Evidence(code=failed, variables=tuple(Variable(n, "str", Excerpt(""), "") for n in NAMES))

@@ -9,7 +9,7 @@ import pytest
 from landscape_rules import Follower, Writing, judged, replied, tasks
 
 import optimizers
-from optimizers import Budget, Trainer
+from optimizers import Budget, OptoPrime, Trainer
 from optimizers.strategies.beam import Beam
 from optimizers.strategies.best_of_n import BestOfN
 from optimizers.strategies.bootstrap import Bootstrap
@@ -82,6 +82,16 @@ def test_simba_learns_from_runs_of_one_program_that_differ() -> None:
     program = Follower("Follow: R0 R1", shots=True, moody=True)
     strategy = Simba(programs=3, candidates=3, batch=5, steps=6)
     assert reached(trained(strategy, 0, program, "SHOTS")) > 0.5
+
+
+@pytest.mark.parametrize("strategy", [Credit(steps=20), Pareto(steps=20), Gated(steps=20), Priority(steps=5)])
+def test_an_optimizer_proposes_in_place_of_the_strategys_own(strategy: Any) -> None:
+    program, model = Follower(), ScriptedModel(Writing())
+    optimizer = OptoPrime(program.parameters(), llm=model)
+    trainer = Trainer(program, optimizer, judged, Budget(rollouts=400), executor=1, strategy=strategy)
+    result = trainer.fit(tasks(10, 0), tasks(5, 100))
+    assert reached(result) >= 0.6
+    assert result.proposers[""].startswith("optoprime")
 
 
 def sound(messages: list[dict[str, Any]]) -> str:
