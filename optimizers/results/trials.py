@@ -10,7 +10,7 @@ from optimizers.candidate import Candidate, Rejected
 from optimizers.driving.archive import Entry
 from optimizers.driving.outcome import Outcome
 from optimizers.evaluating.interval import Interval, bootstrap
-from optimizers.policies.standing import pairs, standing
+from optimizers.policies.standing import by_example, pairs, standing
 from optimizers.results.chronicle import Chronicle, Seen
 from optimizers.rollout import Rollout
 
@@ -143,5 +143,6 @@ def _mean(outcome: Outcome, candidate: Candidate, split: str) -> float | None:
 
 
 def _interval(rollouts: tuple[Rollout, ...]) -> Interval | None:
-    scores = [rollout.score for rollout in rollouts if rollout.score is not None]
+    """Of the examples, each with the mean of its replicates: runs of one example are not independent."""
+    scores = [score for score in by_example(rollouts).values() if score is not None]
     return bootstrap(scores) if scores else None

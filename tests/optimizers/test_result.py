@@ -9,6 +9,8 @@ from training import TRIPLES, Line, near
 from optimizers.evaluating.interval import bootstrap
 from optimizers.optoprime import OptoPrime
 from optimizers.result import Result
+from optimizers.results.trials import Comparison
+from optimizers.rollout import Rollout
 from optimizers.search import LocalSearch
 from optimizers.strategies.gated import Gated
 from optimizers.trainer import Trainer
@@ -190,6 +192,13 @@ def test_a_bootstrap_interval_is_wider_with_more_confidence_and_fewer_scores():
     width = lambda interval: interval.high - interval.low  # noqa: E731
     assert width(bootstrap(scores, 0.99)) > width(bootstrap(scores, 0.9))
     assert width(bootstrap(scores[:10])) > width(bootstrap(scores))
+
+
+def test_replicates_of_an_example_make_an_interval_no_narrower():
+    once = tuple(Rollout(n, "validation", float(n % 2)) for n in range(8))
+    often = tuple(replace(one, replicate=m) for one in once for m in range(50))
+    assert Comparison.of("validation", often, often) == Comparison.of("validation", once, once)
+    assert Comparison.of("validation", often, often).before.n == 8
 
 
 def test_there_is_no_interval_of_nothing():
