@@ -114,6 +114,19 @@ class Watch:
         return f"{told}; left: {left}" if (left := self.left) else told
 
     @property
+    def brief(self) -> str:
+        """The same for a line of 60 characters: scores from the seed's to the best, spent of what may be."""
+        spent = self.spent.to_json()
+        limits = {kind: limit for kind, limit in self.budget.limits().items() if kind != "steps"}
+        shares = [_share(kind, spent[kind] or 0, limit) for kind, limit in limits.items()]
+        scores = [f"{split} {self._change(split)}" for split in self.best]
+        return ", ".join([*scores, *(shares or [f"{self.spent.rollouts:,} rollouts"])])
+
+    def _change(self, split: str) -> str:
+        began, best = self.began.get(split), self.best[split]
+        return f"{best:.4g}" if began is None or began == best else f"{began:.4g}->{best:.4g}"
+
+    @property
     def left(self) -> str:
         """What may still be spent, "" without limits."""
         spent = self.spent.to_json()
@@ -170,7 +183,7 @@ class Bar:
         share = watch.share
         self._progress.update(
             self._task,
-            description=str(watch),
+            description=watch.brief,
             completed=0 if share is None else min(1.0, share),
             total=None if share is None else 1.0,
         )
@@ -180,13 +193,13 @@ class Bar:
     def _open(self, watch: Watch) -> None:
         self.close()
         self._progress = RichProgress(
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             TextColumn("{task.description}", markup=False),
             console=Console(file=self._stream, force_terminal=self._force),
             transient=True,
         )
         self._progress.start()
-        self._task = self._progress.add_task(str(watch), total=None)
+        self._task = self._progress.add_task(watch.brief, total=None)
 
     def close(self) -> None:
         """Take the bar from the screen; a later run draws a new one."""
@@ -217,6 +230,12 @@ class Display:
     def _write(self, text: str, update: bool) -> None:
         data: Mapping[str, str] = {"text/plain": text, "text/html": f"<code>{html.escape(text)}</code>"}
         self._publisher.publish(data=data, transient={"display_id": self._id}, update=update)
+
+
+def _share(kind: str, spent: float, limit: float) -> str:
+    if kind == "dollars":
+        return f"${spent:,.2f}/{limit:g}"
+    return f"{spent:,.0f}/{limit:,g} {'s' if kind == 'seconds' else kind}"
 
 
 def _amount(kind: str, amount: float) -> str:

@@ -42,10 +42,15 @@ def test_without_limits_nothing_is_left_of_them():
     assert "left" not in str(watch)
 
 
-def test_a_bar_tells_the_same_and_is_gone_at_the_end():
-    stream = io.StringIO()
-    searched(callbacks=[Progress(stream, bar=True)], budget=Budget(rollouts=60))
-    assert "left: " in stream.getvalue()
+def test_a_bar_tells_the_same_in_the_width_of_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    stream, watch = io.StringIO(), Watch()
+    budget = Budget(rollouts=200, seconds=600, dollars=2.0)
+    searched(callbacks=[watch.hear, Progress(stream, bar=True)], budget=budget, executor=1)
+    assert watch.brief.startswith("validation -13->0, train -5->0, 80/200 rollouts, $0.00/2, ")
+    assert watch.brief.endswith("/600 s")
+    assert "/200 rollouts" in stream.getvalue()
+    assert "…" not in stream.getvalue()
 
 
 NOTEBOOK = """
