@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 from optimizers.budget import Budget
 from optimizers.driving.events import Callback, Event
+from optimizers.evaluating.dataset import Example
 from optimizers.evaluating.subject import given_parameters
 from optimizers.optoprime import OptoPrime
 from optimizers.policies.gate import Gate
@@ -91,9 +93,16 @@ def optimize(
 
 
 def _train(program: Any, examples: Iterable[Any] | None) -> Iterable[Any]:
-    if examples is None:
-        raise OptimizerError(f"{program!r:.200} is a program: give the examples that it is run on")
-    return examples
+    """The examples; a program that needs no arguments is run as it is, once, where there are none."""
+    if examples is not None:
+        return examples
+    try:
+        inspect.signature(program).bind()
+    except (TypeError, ValueError) as error:
+        raise OptimizerError(
+            f"{program!r:.200} is a program that needs arguments ({error}): give examples to run it on"
+        ) from error
+    return [Example()]
 
 
 def _optimizer(

@@ -12,6 +12,8 @@ from optimizers.policies.stopping import ScoreReached
 from optimizers.search import RandomSearch
 from optimizers.strategies.gated import Gated
 from tracelib.errors import CodeExecutionRefused, OptimizerError
+from tracelib.graph.bundle import bundle
+from tracelib.graph.module import model
 from tracelib.graph.node import node
 from tracelib.testing import ScriptedModel
 
@@ -128,6 +130,26 @@ def test_a_program_is_improved_by_a_model():
     assert (line.slope.data, line.offset.data) == (3, 2)
 
 
+@model
+class Speaker:
+    """Says what it is told to say."""
+
+    def __init__(self):
+        self.words = node("no", trainable=True)
+
+    @bundle
+    def __call__(self):
+        """The words, said aloud."""
+        return str(self.words) + "!"
+
+
+def test_a_program_that_needs_no_arguments_needs_no_examples():
+    speaker = Speaker()
+    result = optimize(speaker, metric=len, llm=suggesting(words="please"))
+    assert (result.best, speaker.words.data) == ({"words": "please"}, "please")
+    assert not any("flatters" in note for note in result.notes)
+
+
 def test_code_of_a_program_is_not_written_by_a_model_unless_that_is_allowed():
     model = suggesting(shout="def shout(text):\n    return text.upper()")
     right = lambda out, want: out == want  # noqa: E731
@@ -177,7 +199,7 @@ async def test_an_async_metric_judges_a_text():
         ((3, None, len), "3 cannot be optimized: give a program, a text"),
         (({}, None, len), "a config is a dict with texts as keys"),
         (({1: 2}, None, len), "a config is a dict with texts as keys"),
-        ((Line(), None, near), "is a program: give the examples"),
+        ((Line(), None, near), r"a program that needs arguments \(missing a required argument: 'x'\): give"),
         ((near, TRIPLES, near), "has no parameters to train"),
     ],
 )
