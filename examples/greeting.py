@@ -64,7 +64,7 @@ def feedback_fn(greeting, lang):
 def main():
     print(f"Model: {llm!r}\n")
     agent = Agent("You are a sales assistant.")
-    optimizer = OptoPrime(agent.parameters(), llm=teacher, allow_code_execution=True)
+    optimizer = OptoPrime(agent.parameters(), llm=teacher)
     for _ in range(8):
         went_right = [lesson(agent, optimizer, *customer) for customer in CUSTOMERS]
         if all(went_right):

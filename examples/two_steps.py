@@ -4,7 +4,7 @@
 
 With --model, or TRACELIB_MODEL in its place (and OPENAI_API_KEY, or OPENAI_BASE_URL for any other server), a
 real model reads the orders and rewrites the agent. Without it both are played from a script, and the output
-says so. Code that a model has written runs in this process: that is allowed here by allow_code_execution.
+says so. Code that a model has written runs in a sandbox.
 """
 
 import argparse
@@ -106,7 +106,6 @@ def main():
         llm=teacher,
         callbacks=[Story()],
         progress=False,
-        allow_code_execution=True,
     )
     result = trainer.fit(TRAIN, VALIDATION)
     print(f"\n{result}\n")

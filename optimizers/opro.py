@@ -11,6 +11,7 @@ from optimizers.proposers.ceilings import CEILINGS, Ceilings
 from optimizers.proposers.opro import OproPrompt
 from tracelib.graph.parameter import Parameter
 from tracelib.llm.model import Model
+from tracelib.sandbox.confine import Choice
 
 
 class OPRO(Optimizer):
@@ -38,7 +39,7 @@ class OPRO(Optimizer):
         best: int = 20,
         exemplars: int = 3,
         memory_size: int = 100,
-        allow_code_execution: bool = False,
+        sandbox: Choice = "auto",
         instruction: str | None = None,
         ceilings: Ceilings = CEILINGS,
         log_size: int = 100,
@@ -56,6 +57,6 @@ class OPRO(Optimizer):
             prompt,
             llm,
             memory_size=memory_size,
-            allow_code_execution=allow_code_execution,
+            sandbox=sandbox,
             log_size=log_size,
         )

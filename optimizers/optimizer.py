@@ -21,7 +21,7 @@ from optimizers.evidence.naming import named, value_of
 from optimizers.roles import Conversation, Messages, Proposer, Talk
 from optimizers.rollout import Rollout
 from optimizers.step import Step
-from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
+from tracelib.errors import ConstraintError, OptimizerError, StateError
 from tracelib.feedback.backward import backward
 from tracelib.feedback.feedback import Feedback
 from tracelib.feedback.report import Report
@@ -33,6 +33,7 @@ from tracelib.graph.rebuild import adopt
 from tracelib.graph.tracing import Update
 from tracelib.llm.model import Model, as_model
 from tracelib.llm.reply import Reply
+from tracelib.sandbox.confine import Choice, confine, confinement_of
 
 WORKERS = 8
 """Questions of one step that are asked at the same time."""
@@ -53,9 +54,10 @@ class Optimizer:
     `parameters` is a list of Parameters, or a mapping that names them. `proposer` makes, for the named
     parameters, the prompt and the parser. `llm` is a Model, the name of one or a callable; None means the
     model that TRACELIB_MODEL names, looked up when it is first needed. `memory_size` is the number of
-    earlier rounds that a question shows. Among `parameters` there may be code only with
-    `allow_code_execution=True`: what a model writes then runs in this process. The last `log_size`
-    exchanges with the model are kept in `log`.
+    earlier rounds that a question shows. Code that the model writes runs in a sandbox: `sandbox` is "auto"
+    for the strongest that works on this machine, the name of one, or a Confinement with tools, packages
+    and limits; "in_process" runs it here, with all your rights. The last `log_size` exchanges with the
+    model are kept in `log`.
     """
 
     def __init__(
@@ -65,14 +67,14 @@ class Optimizer:
         llm: Model | Callable[..., Any] | str | None = None,
         *,
         memory_size: int = 0,
-        allow_code_execution: bool = False,
+        sandbox: Choice = "auto",
         log_size: int = 100,
     ) -> None:
         self.parameters = named(parameters, type(self).__name__)
         self.proposer_for = proposer
         self.proposer = proposer(self.parameters)
         self.memory_size = memory_size
-        self.allow_code_execution = allow_code_execution
+        self.confinement = confinement_of(sandbox)
         self.log: deque[Exchange] = deque(maxlen=log_size)
         self._llm = llm
         self._model: Model | None = None
@@ -123,7 +125,7 @@ class Optimizer:
         """New values for the parameters, checked but not applied; with a `problem` they cannot be used.
 
         Raises before the model is asked: OptimizerError when there is no feedback or it reached no
-        parameter, CodeExecutionRefused when code is to be rewritten without permission, NoModelError.
+        parameter, SandboxUnavailable when code is to be rewritten and nothing could run it, NoModelError.
         """
         talk = self._talk()
         try:
@@ -160,7 +162,6 @@ class Optimizer:
         self._tried = self._attempt()
         if proposal.problem is not None:
             return self._rejection(proposal)
-        self._refuse_code(proposal.values)
         try:
             values = {name: decode(self._parameter(name), value) for name, value in proposal.values.items()}
         except ConstraintError as error:
@@ -173,7 +174,7 @@ class Optimizer:
 
     def _talk(self) -> Talk[Proposal]:
         """The talk of one proposal; raises before the first question where there is nothing to ask."""
-        self._refuse_code(self.parameters)
+        self._need_sandbox()
         self._refuse_nothing_to_ask()
         return talk_of(self.proposer, self._request(), self._noted)
 
@@ -221,14 +222,10 @@ class Optimizer:
         values = {name: _json_value(name, self.parameters[name]) for name in self._reached()}
         return Attempt(values, sum(scores) / len(scores) if scores else None, said)
 
-    def _refuse_code(self, names: Iterable[str]) -> None:
-        code = [name for name in names if name in self.parameters and self.parameters[name].is_code]
-        if code and not self.allow_code_execution:
-            raise CodeExecutionRefused(
-                f"{', '.join(code)}: code that a model writes would run in this process. Pass "
-                f"allow_code_execution=True to {type(self).__name__} to allow it, or leave code out of its "
-                "parameters: [p for p in parameters if not p.is_code]."
-            )
+    def _need_sandbox(self) -> None:
+        """Raises SandboxUnavailable before a model is paid for code that could not be run."""
+        if any(parameter.is_code for parameter in self.parameters.values()):
+            _ = self.confinement.runner
 
     def _refuse_nothing_to_ask(self) -> None:
         if not self._rollouts:
@@ -259,6 +256,7 @@ class Optimizer:
         by = type(self).__name__
         try:
             for name, value in changes.items():
+                confine(self.parameters[name], value, self.confinement)
                 updates.append((name, self.parameters[name].update(value, because, by)))
         except ConstraintError:
             for _, update in reversed(updates):

@@ -11,6 +11,7 @@ from optimizers.proposers.ceilings import CEILINGS, Ceilings
 from optimizers.proposers.optoprime import OptoPrimePrompt
 from tracelib.graph.parameter import Parameter
 from tracelib.llm.model import Model
+from tracelib.sandbox.confine import Choice
 
 
 class OptoPrime(Optimizer):
@@ -33,7 +34,7 @@ class OptoPrime(Optimizer):
         llm: Model | Callable[..., Any] | str | None = None,
         objective: str | None = None,
         memory_size: int = 0,
-        allow_code_execution: bool = False,
+        sandbox: Choice = "auto",
         *,
         instruction: str | None = None,
         ceilings: Ceilings = CEILINGS,
@@ -45,6 +46,6 @@ class OptoPrime(Optimizer):
             prompt,
             llm,
             memory_size=memory_size,
-            allow_code_execution=allow_code_execution,
+            sandbox=sandbox,
             log_size=log_size,
         )

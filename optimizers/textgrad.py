@@ -16,6 +16,7 @@ from optimizers.proposers.textgrad import TextGradPrompt
 from optimizers.step import Step
 from tracelib.graph.parameter import Parameter
 from tracelib.llm.model import Model
+from tracelib.sandbox.confine import Choice
 
 
 class TextGrad(Optimizer):
@@ -41,7 +42,7 @@ class TextGrad(Optimizer):
         *,
         momentum: int = 0,
         memory_size: int = 0,
-        allow_code_execution: bool = False,
+        sandbox: Choice = "auto",
         instruction: str | None = None,
         critic: str | None = None,
         ceilings: Ceilings = CEILINGS,
@@ -60,7 +61,7 @@ class TextGrad(Optimizer):
             prompt,
             llm,
             memory_size=memory_size,
-            allow_code_execution=allow_code_execution,
+            sandbox=sandbox,
             log_size=log_size,
         )
         self._reasons: deque[str] = deque(maxlen=momentum)

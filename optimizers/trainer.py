@@ -33,6 +33,7 @@ from optimizers.training.session import Data, Session, refusing
 from tracelib.errors import NoModelError, OptimizerError
 from tracelib.late import resolver
 from tracelib.llm.model import Model, as_model
+from tracelib.sandbox.confine import Choice, Confinement, confinement_of
 
 # Bound late, name -> "module:class": its module loads rich, which only a run that is watched needs.
 LATE = {"progress": "optimizers.progress:Progress", "notebook": "optimizers.progress:notebook"}
@@ -61,7 +62,9 @@ class Trainer:
     `optimizer` is a search (`LocalSearch`, `RandomSearch`), an optimizer that asks a model (`OptoPrime`),
     or a strategy: one of this package, which asks `llm`, or a generator function of your own. `strategy` is
     how the proposals of an optimizer that asks a model are tried, `gate` what the winner must do to
-    replace the values you started with, `guards` what no proposal may do.
+    replace the values you started with, `guards` what no proposal may do. Code that a model writes runs in
+    a sandbox: `sandbox` is "auto" for the strongest that works here, the name of one, or a Confinement with
+    tools, packages and limits; None takes the optimizer's, "in_process" runs it here with all your rights.
 
     `executor` is a number of threads, or any concurrent.futures executor; results do not depend on it.
     The same seed, data and program give the same result. With `progress` None a terminal gets a bar and
@@ -75,7 +78,7 @@ class Trainer:
     executor: Executor | int | None = None
     callbacks: Sequence[Callback | Callable[[Event], None]] = ()
     seed: int = 0
-    allow_code_execution: bool = False
+    sandbox: Choice | None = None
     strategy: Strategy | None = None
     llm: Model | Callable[..., Any] | str | None = None
     guards: Sequence[Guard] = ()
@@ -142,7 +145,7 @@ class Trainer:
 
     def _session(self, data: Data, resume: str | os.PathLike[str] | None) -> Session:
         plan = self._plan()
-        subject = Subject(plan.parameters)
+        subject = Subject(plan.parameters, self._confinement())
         asking = self._asking(plan, subject)
         evaluator = ProgramEvaluator(self.program, self.metric, data.examples(), subject)
         start, proposers, chronicle = subject.start(), versions_of(asking), Chronicle()
@@ -201,10 +204,18 @@ class Trainer:
         asked = [one for one in (own, *others.values()) if one is not None]
         if not asked:
             return None
-        allowed = self.allow_code_execution or getattr(optimizer, "allow_code_execution", False)
-        subject.refuse_code(allowed, name_of(optimizer))
+        if subject.has_code and subject.confinement is not None:
+            _ = subject.confinement.runner  # raises before a model is paid for code that could not be run
         model = None if all(isinstance(one, Chooser) for one in asked) else self._model()
         return Asking(own, model, subject.check, others, self.guards)
+
+    def _confinement(self) -> Confinement | None:
+        """Where proposed code runs; the variants of a search are the user's own, and run as that."""
+        if isinstance(self.optimizer, Searcher):
+            return None
+        if self.sandbox is not None:
+            return confinement_of(self.sandbox)
+        return getattr(self.optimizer, "confinement", None) or Confinement()
 
     def _model(self) -> Model:
         return as_model(self.llm) if self.llm is not None else as_model(getattr(self.optimizer, "llm", None))

@@ -104,7 +104,7 @@ def lesson(seed, *suggestions, before=None):
     model = ScriptedModel([json.dumps({"reasoning": "r", "suggestion": s}) for s in suggestions])
     names = {
         **vars(seed),
-        "OptoPrime": functools.partial(OptoPrime, llm=model, allow_code_execution=True),
+        "OptoPrime": functools.partial(OptoPrime, llm=model),
         "feedback_fn": feedback_fn,
     }
     source = LESSON if before is None else LESSON.replace("\noptimizer =", f"\n{before}\noptimizer =", 1)

@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Call": "tracelib.graph.call",
+    "Confinement": "tracelib.sandbox.confine",
     "ConstraintError": "tracelib.errors",
     "Conversation": "tracelib.programs.agent",
     "ExceptionNode": "tracelib.graph.node",
@@ -36,6 +37,7 @@ _PUBLIC = {
     "Reply": "tracelib.llm.model",
     "Report": "tracelib.feedback.report",
     "SQLiteStore": "tracelib.store.store",
+    "SandboxLimits": "tracelib.sandbox.sandbox",
     "Store": "tracelib.store.store",
     "Text": "tracelib.graph.node",
     "TraceError": "tracelib.errors",
@@ -138,6 +140,8 @@ if TYPE_CHECKING:
     from tracelib.programs.template import prompt as prompt
     from tracelib.programs.together import gather as gather
     from tracelib.programs.tool import tool as tool
+    from tracelib.sandbox.confine import Confinement as Confinement
+    from tracelib.sandbox.sandbox import SandboxLimits as SandboxLimits
     from tracelib.store.store import PostgresStore as PostgresStore
     from tracelib.store.store import SQLiteStore as SQLiteStore
     from tracelib.store.store import Store as Store

@@ -29,7 +29,6 @@ TraceError
     SandboxStopped        the code was stopped: time, memory, output; or what it needs cannot travel
   OptimizerError
     ProposalError         an unusable proposal; quotes the reply
-    CodeExecutionRefused  running code that a model wrote was not allowed
     BudgetExhausted       nothing more may be spent
     JournalError          a journal belongs to another run or is damaged
   StoreError              the store cannot do what was asked
@@ -41,6 +40,7 @@ TraceWarning (UserWarning)
   UnreachedWarning        feedback reached no parameter
   ShadowedWarning         a node's own attribute hides one of its value
   CacheWarning            a reply could not be kept, or a kept one not be read; the model is asked
+  SandboxWarning          code that a model wrote runs in this process, as was allowed
   StoreWarning            the store is in trouble, or of a newer version; nothing recorded is lost by it
 """
 
@@ -231,10 +231,6 @@ class ProposalError(OptimizerError):
         self.reply = reply
 
 
-class CodeExecutionRefused(OptimizerError):  # noqa: N818
-    """Code written by a model would have run, and the user had not allowed it."""
-
-
 class BudgetExhausted(OptimizerError):  # noqa: N818
     """The budget does not cover the next step; nothing was spent on it."""
 
@@ -281,3 +277,7 @@ class CacheWarning(TraceWarning):
 
 class StoreWarning(TraceWarning):
     """The store is in trouble, or of a newer version; nothing that was recorded is lost by it."""
+
+
+class SandboxWarning(TraceWarning):
+    """Code that a model wrote runs in this process, with all its rights, as the user allowed."""

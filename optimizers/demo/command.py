@@ -24,7 +24,7 @@ Examples:
 \b
   tracelib demo
   tracelib demo --trials 20 --seed 3 --out somewhere
-  OPENAI_API_KEY=... tracelib demo --model gpt-4o-mini --calls 6 --allow-code-execution
+  OPENAI_API_KEY=... tracelib demo --model gpt-4o-mini --calls 6 --code
 """
 
 
@@ -68,9 +68,9 @@ Examples:
     help="With --model: times that the model is asked, at most.",
 )
 @click.option(
-    "--allow-code-execution",
+    "--code",
     is_flag=True,
-    help="With --model: let it rewrite the ranking code too, which then runs in this process.",
+    help="With --model: let it rewrite the ranking code too, which then runs in a sandbox.",
 )
 def demo(out: Path, resume: bool, **chosen: object) -> None:
     """Train a small agent on Python's own source.
@@ -100,8 +100,8 @@ def check(settings: Settings) -> None:
     needless = "trials" if settings.model else "calls"
     if given(needless):
         raise click.UsageError(f"--{needless} is used only with{'out' if settings.model else ''} --model")
-    if settings.allow_code_execution and not settings.model:
-        raise click.UsageError("--allow-code-execution is used only with --model")
+    if settings.code and not settings.model:
+        raise click.UsageError("--code is used only with --model")
     settings.check()
 
 

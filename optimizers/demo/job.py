@@ -21,6 +21,7 @@ from optimizers.trainer import Trainer
 from tracelib.errors import NoModelError
 from tracelib.graph.parameter import Parameter, bind
 from tracelib.graph.tracing import stop_tracing
+from tracelib.sandbox.confine import Confinement
 
 OBJECTIVE = (
     "The program says which module of Python's standard library a sentence of its documentation comes "
@@ -39,7 +40,7 @@ class Settings:
     seed: int = 0
     model: str | None = None
     calls: int = 8
-    allow_code_execution: bool = False
+    code: bool = False
 
     @property
     def optimizer(self) -> str:
@@ -98,16 +99,15 @@ def _searching(agent: Librarian, splits: Splits, settings: Settings, watch: Call
 
 
 def _asking(agent: Librarian, splits: Splits, settings: Settings, watch: Callback) -> Trainer:
-    """Without permission to run a model's code the code is no parameter of the optimizer."""
-    code = settings.allow_code_execution
+    """The code is a parameter of the optimizer only where the user wants it rewritten."""
     return Trainer(
         agent,
         OptoPrime(
-            agent.named_parameters() if code else values_of(agent),
+            agent.named_parameters() if settings.code else values_of(agent),
             settings.model,
             OBJECTIVE,
             memory_size=4,
-            allow_code_execution=code,
+            sandbox=Confinement(tools=[agent.library.rarity, agent.library.places]),
         ),
         right,
         budget=Budget(calls=settings.calls),

@@ -68,10 +68,10 @@ def train(agent: Librarian, splits: Splits, settings: Settings, folder: Folder, 
 
 
 def permission(settings: Settings) -> str:
-    """Whether the model may rewrite code."""
-    if settings.allow_code_execution:
-        return "It may rewrite the ranking code, which then runs in this process."
-    return "The ranking code stays as it is: --allow-code-execution would let the model rewrite it."
+    """Whether the model rewrites code too, and where that runs."""
+    if settings.code:
+        return "It may rewrite the ranking code, which then runs in a sandbox."
+    return "The ranking code stays as it is: --code lets the model rewrite it too."
 
 
 def sample_of(agent: Librarian, splits: Splits, result: Result) -> Sample | None:

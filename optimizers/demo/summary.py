@@ -68,7 +68,7 @@ def go_on_text() -> str:
     """The two lines that do the same with a model."""
     return (
         "  export OPENAI_API_KEY=...   # or OPENAI_BASE_URL=http://localhost:11434/v1 for a local server\n"
-        "  tracelib demo --model gpt-4o-mini --allow-code-execution"
+        "  tracelib demo --model gpt-4o-mini --code"
     )
 
 

@@ -20,6 +20,8 @@ from optimizers.effects import Job
 from optimizers.evaluating.dataset import Example
 from optimizers.evaluating.measure import Measure, measured
 from optimizers.evaluating.portable import (
+    confinement_from_json,
+    confinement_to_json,
     example_from_json,
     example_to_json,
     parameter_at,
@@ -156,7 +158,7 @@ class ProgramEvaluator:
             )
             for job in jobs
         }
-        return {**self._program, "examples": given}
+        return {**self._program, "examples": given, "confinement": confinement_to_json(self.subject)}
 
     @cached_property
     def _program(self) -> dict[str, Any]:
@@ -168,13 +170,14 @@ def opened(content: Mapping[str, Any]) -> Evaluator:
     program, metric = (thing_from_json(content[name]) for name in ("program", "metric"))
     own = program_parameters(program)
     trained = {name: parameter_at(place, own) for name, place in content["trained"].items()}
-    others = Subject(own).values(Candidate(content["others"]))
+    confinement = confinement_from_json(content["confinement"])
+    others = Subject(own, confinement).values(Candidate(content["others"]))
     # By number, like the tuples that they are there: only those of these jobs came along.
     examples: defaultdict[str, Any] = defaultdict(dict)
     for place, example in content["examples"].items():
         split, _, number = place.removesuffix("]").rpartition("[")
         examples[split][int(number)] = example_from_json(example)
-    inside = ProgramEvaluator(program, metric, examples, Subject(trained))
+    inside = ProgramEvaluator(program, metric, examples, Subject(trained, confinement))
 
     def evaluate(job: Job) -> Rollout:
         with bind(others):

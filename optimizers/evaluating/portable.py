@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 from optimizers.candidate import canonical
 from optimizers.driving.addresses import Code, address_of, found_at
 from optimizers.evaluating.dataset import MISSING, Case, Example
-from optimizers.evaluating.subject import program_parameters
+from optimizers.evaluating.subject import Subject, program_parameters
 from optimizers.evidence.naming import value_of
 from tracelib.errors import OptimizerError, StateError
 from tracelib.graph.constraint import encode
 from tracelib.graph.parameter import Parameter
+from tracelib.sandbox.confine import Confinement
+from tracelib.sandbox.sandbox import SandboxLimits
 
 EXAMPLES = (
     "write it as a list, a dict or a text; or give the program a key, such as a path, and let it load the "
@@ -120,3 +123,29 @@ def _odd(value: Any) -> Any:
             yield from _odd(item)
     elif not (value is None or type(value) in (str, int, bool) or (type(value) is float and isfinite(value))):
         yield value
+
+
+def confinement_to_json(subject: Subject) -> dict[str, Any] | None:
+    """Where proposed code runs, as another process can make it again; None where it is the user's own."""
+    chosen = subject.confinement
+    if chosen is None or not subject.has_code:
+        return None
+    if not isinstance(chosen.sandbox, str):
+        raise OptimizerError(
+            f"a sandbox of your own, {chosen.sandbox!r:.80}, cannot be made in another process: name one, or "
+            "use threads"
+        )
+    return {
+        "sandbox": chosen.sandbox,
+        "tools": [asdict(Code.of(tool, "tool")) for tool in chosen.tools],
+        "packages": list(chosen.packages),
+        "limits": asdict(chosen.limits),
+    }
+
+
+def confinement_from_json(data: Mapping[str, Any] | None) -> Confinement | None:
+    """Where proposed code runs in this process."""
+    if data is None:
+        return None
+    tools = [Code(**tool).found() for tool in data["tools"]]
+    return Confinement(data["sandbox"], tools, data["packages"], SandboxLimits(**data["limits"]))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optimizers.candidate import Candidate, canonical
 from optimizers.evidence.naming import free_name, named, value_of
-from tracelib.errors import CodeExecutionRefused, ConstraintError, OptimizerError, StateError
+from tracelib.errors import ConstraintError, OptimizerError, StateError
 from tracelib.graph.constraint import decode, encode
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.tracing import Update
 from tracelib.modules import importable
+from tracelib.sandbox.confine import Confinement, confine
 
 ATOMS = (str, int, float, bool, bytes, type(None))
 REMEMBERED = 64
@@ -65,10 +66,12 @@ def given_parameters(program: Any, given: Any, owner: str) -> dict[str, Paramete
 class Subject:
     """Parameters by the path that candidates call them.
 
-    Candidates hold JSON values; `values` gives them as the parameters would hold them.
+    Candidates hold JSON values; `values` gives them as the parameters would hold them. Code that is not
+    what a parameter holds already runs where `confinement` says; None lets it run as the user's own.
     """
 
     parameters: Mapping[str, Parameter[Any]]
+    confinement: Confinement | None = field(default_factory=Confinement)
 
     def start(self) -> Candidate:
         """The present values; raises OptimizerError naming a value that has no JSON form."""
@@ -107,21 +110,19 @@ class Subject:
             raise
         return tuple(done)
 
-    def refuse_code(self, allowed: bool, by: str) -> None:
-        """Raises CodeExecutionRefused when a model would write code and the user did not allow it."""
-        code = [path for path, parameter in self.parameters.items() if parameter.is_code]
-        if code and not allowed:
-            raise CodeExecutionRefused(
-                f"{', '.join(code)}: {by} would run code that a model wrote, in this process. Pass "
-                f"allow_code_execution=True to allow it, or leave code out of the optimizer's parameters: "
-                "[p for p in program.parameters() if not p.is_code]."
-            )
+    @property
+    def has_code(self) -> bool:
+        return any(parameter.is_code for parameter in self.parameters.values())
 
     def _decoded(self, path: str, value: Any) -> Any:
         if path not in self.parameters:
             known = ", ".join(self.parameters)
             raise ConstraintError(f"there is no parameter {path!r} to train; there are {known}", None, value)
-        return decode(self.parameters[path], value)
+        parameter = self.parameters[path]
+        decoded = decode(parameter, value)
+        if parameter.is_code and self.confinement is not None and decoded != value_of(parameter):
+            confine(parameter, decoded, self.confinement)
+        return decoded
 
 
 class Bindings:

@@ -26,6 +26,7 @@ from optimizers.training.anything import cases, held
 from tracelib.errors import OptimizerError
 from tracelib.graph.parameter import Parameter
 from tracelib.llm.model import Model
+from tracelib.sandbox.confine import Choice
 
 
 class Choices(TypedDict, total=False):
@@ -38,7 +39,7 @@ class Choices(TypedDict, total=False):
     executor: Executor | int | None
     callbacks: Sequence[Callback | Callable[[Event], None]]
     seed: int
-    allow_code_execution: bool
+    sandbox: Choice | None
     guards: Sequence[Guard]
     gate: Gate
     stopping: Sequence[Stopping]
@@ -118,6 +119,5 @@ def _optimizer(
     parameters = given_parameters(program, None, "optimize")
     if strategy is None and llm is None and not spaces_of(parameters)[1]:
         return LocalSearch(parameters), None
-    code = bool(choices.get("allow_code_execution", False))
-    own = parameters if code else {path: one for path, one in parameters.items() if not one.is_code}
-    return OptoPrime(own or parameters, llm, objective, allow_code_execution=code), strategy or Credit()
+    sandbox = choices.get("sandbox") or "auto"
+    return OptoPrime(parameters, llm, objective, sandbox=sandbox), strategy or Credit()

@@ -95,8 +95,18 @@ class Session:
         return [
             *([flattered] if self.splits.validation is None and self._generalises else []),
             *([] if asked else [idle]),
+            *self._confined(outcome),
             *(f"feedback did not reach {path}: {reason}" for path, reason in unreached),
         ]
+
+    def _confined(self, outcome: Outcome) -> list[str]:
+        """In which sandbox proposed code ran, where there was any."""
+        subject = self.evaluator.subject
+        code = [path for path, parameter in subject.parameters.items() if parameter.is_code]
+        wrote = any(one.changed_from(outcome.seed).keys() & set(code) for one in outcome.archive.candidates)
+        if not wrote or subject.confinement is None:
+            return []
+        return [f"code that the model wrote ran in the sandbox {subject.confinement.name!r}"]
 
     @property
     def _generalises(self) -> bool:

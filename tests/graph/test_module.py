@@ -19,7 +19,7 @@ import pytest
 
 import tracelib as trace
 from tracelib import bundle, node
-from tracelib.errors import CodeExecutionRefused, GraphError, StateError
+from tracelib.errors import GraphError, SandboxUnavailable, StateError
 
 T = TypeVar("T")
 
@@ -363,15 +363,16 @@ def test_a_state_that_does_not_fit_is_refused_whole_with_a_list():
     assert [p.data for p in network.parameters()] == [2, 3, 4]
 
 
-def test_code_in_a_state_needs_permission_to_run():
+def test_code_in_a_state_runs_in_a_sandbox():
     one, two = Agent("p"), Agent("p")
     one.answer.parameter.update("def answer(self, text):\n    return 'learned'")
     state = {**one.state_dict(), "prompt": "q"}
-    with pytest.raises(CodeExecutionRefused, match="answer"):
-        two.load_state_dict(state)
+    with pytest.raises(SandboxUnavailable, match="there is no sandbox 'none such'"):
+        two.load_state_dict(state, sandbox="none such")
     assert (two("x").data, two.prompt.data) == ("p: x", "p")
-    two.load_state_dict(state, allow_code_execution=True)
+    two.load_state_dict(state)
     assert two("x").data == "learned"
+    assert two.answer.parameter._code.confines(two.answer.parameter.data)
 
 
 def test_the_users_own_code_in_a_state_needs_no_permission():
@@ -384,7 +385,7 @@ def test_the_users_own_code_in_a_state_needs_no_permission():
 def test_code_in_a_state_that_is_no_code_is_refused():
     agent = Agent("p")
     with pytest.raises(StateError, match="does not parse"):
-        agent.load_state_dict({**agent.state_dict(), "answer": "def answer("}, allow_code_execution=True)
+        agent.load_state_dict({**agent.state_dict(), "answer": "def answer("})
 
 
 def test_loading_tells_who_listens():

@@ -94,7 +94,7 @@ def test_a_run_ends_well_and_says_what_it_found(ended: Ended) -> None:
 def test_the_last_two_lines_show_how_to_go_on_with_a_model(ended: Ended) -> None:
     key, command = ended[1].stdout.splitlines()[-2:]
     assert key.strip().startswith("export OPENAI_API_KEY=")
-    assert command.strip() == "tracelib demo --model gpt-4o-mini --allow-code-execution"
+    assert command.strip() == "tracelib demo --model gpt-4o-mini --code"
 
 
 def test_the_score_on_questions_held_out_rises_beyond_doubt(ended: Ended) -> None:
@@ -193,7 +193,7 @@ def test_a_journal_of_other_settings_is_not_resumed(place: Place) -> None:
         (("--seed", "1.5"), "--seed"),
         (("--calls", "3"), "--calls is used only with --model"),
         (("--model", "m", "--trials", "3"), "--trials is used only without --model"),
-        (("--allow-code-execution",), "--allow-code-execution is used only with --model"),
+        (("--code",), "--code is used only with --model"),
         (("--frobnicate",), "--frobnicate"),
         (("again",), "again"),
     ],
@@ -306,9 +306,9 @@ def test_a_model_proposes_values_and_no_code_without_permission(place: Place) ->
     assert "weigh" not in found["training"]["seed"]
 
 
-def test_a_model_rewrites_the_ranking_code_when_the_user_allows_it(place: Place) -> None:
+def test_a_model_rewrites_the_ranking_code_when_the_user_wants_it(place: Place) -> None:
     with LoopbackServer(otherwise=json.dumps(CODE)) as server:
-        done = place.run("--model", "loopback", "--calls", "1", "--allow-code-execution", **address(server))
+        done = place.run("--model", "loopback", "--calls", "1", "--code", **address(server))
         prompt = json.dumps(server.requests[0].body["messages"])
     assert (done.returncode, done.stderr) == (0, "")
     assert "def weigh" in prompt

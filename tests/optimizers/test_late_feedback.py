@@ -15,7 +15,7 @@ import pytest
 
 import tracelib as trace
 from optimizers.optoprime import OptoPrime
-from tracelib.errors import CodeExecutionRefused, OptimizerError
+from tracelib.errors import OptimizerError
 from tracelib.graph.rebuild import behind, rebuilt
 from tracelib.graph.stored import StoredParameter
 from tracelib.testing import ScriptedModel
@@ -110,7 +110,7 @@ def test_what_a_user_says_next_week_changes_the_live_parameters(shop: ModuleType
 def test_the_same_question_is_asked_as_about_a_run_of_this_process(shop: ModuleType) -> None:
     def asked(output_of: Any) -> str:
         agent = shop.Agent()
-        optimizer, model = optimizer_of(agent.parameters(), answer(), allow_code_execution=True)
+        optimizer, model = optimizer_of(agent.parameters(), answer())
         optimizer.backward(output_of(agent), "Greet more warmly")
         optimizer.step()
         return question(model)
@@ -122,20 +122,17 @@ def test_code_is_learned_from_a_stored_run_too(shop: ModuleType) -> None:
     agent = shop.Agent()
     code = 'def greet(self, lang, name):\n    return f"¡Hola, {name}!"'
     parameters = agent.parameters()
-    optimizer, _ = optimizer_of(parameters, answer(greet=code), allow_code_execution=True)
+    optimizer, _ = optimizer_of(parameters, answer(greet=code))
     optimizer.backward(last_week("Hola, soy Juan."), "Use Spanish marks")
     optimizer.step()
     assert agent("Hola, soy Juan.") == "¡Hola, Juan!"
-    refusing, _ = optimizer_of(parameters)
-    refusing.backward(last_week("Hola, soy Juan."), "again")
-    with pytest.raises(CodeExecutionRefused):
-        refusing.step()
+    assert agent.greet.parameter._code.confines(code)
 
 
 def test_a_stored_failure_teaches_with_its_marked_source(shop: ModuleType) -> None:
     agent = shop.Agent()
     agent.instruct1.update("Decide the words")
-    optimizer, model = optimizer_of(agent.parameters(), answer(), allow_code_execution=True)
+    optimizer, model = optimizer_of(agent.parameters(), answer())
     output = last_week("Hola, soy Juan.")
     with pytest.raises(trace.ExecutionError) as raised:
         agent("Hola, soy Juan.")

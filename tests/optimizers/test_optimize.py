@@ -11,7 +11,7 @@ from optimizers.budget import Budget
 from optimizers.policies.stopping import ScoreReached
 from optimizers.search import RandomSearch
 from optimizers.strategies.gated import Gated
-from tracelib.errors import CodeExecutionRefused, OptimizerError
+from tracelib.errors import OptimizerError, SandboxUnavailable
 from tracelib.graph.bundle import bundle
 from tracelib.graph.module import model
 from tracelib.graph.node import node
@@ -150,12 +150,12 @@ def test_a_program_that_needs_no_arguments_needs_no_examples():
     assert not any("flatters" in note for note in result.notes)
 
 
-def test_code_of_a_program_is_not_written_by_a_model_unless_that_is_allowed():
+def test_code_of_a_program_is_written_by_a_model_where_a_sandbox_runs_it():
     model = suggesting(shout="def shout(text):\n    return text.upper()")
     right = lambda out, want: out == want  # noqa: E731
-    with pytest.raises(CodeExecutionRefused, match="allow_code_execution=True"):
-        optimize(shout, [("a", "A")], right, llm=model)
-    result = optimize(shout, [("a", "A")], right, llm=model, allow_code_execution=True)
+    with pytest.raises(SandboxUnavailable, match="there is no sandbox 'none such'"):
+        optimize(shout, [("a", "A")], right, llm=model, sandbox="none such")
+    result = optimize(shout, [("a", "A")], right, llm=model)
     assert shout("b").data == "B"
     result.undo()
 

@@ -14,13 +14,13 @@ import tracelib as trace
 from optimizers.candidate import Proposal
 from optimizers.optoprime import OptoPrime
 from tracelib.errors import (
-    CodeExecutionRefused,
     ConstraintError,
     ExecutionError,
     GraphError,
     ModelUnavailable,
     NoModelError,
     OptimizerError,
+    SandboxUnavailable,
     UnreachedWarning,
 )
 from tracelib.testing import LoopbackServer, ScriptedModel
@@ -331,21 +331,19 @@ def test_a_step_tells_which_parameters_no_feedback_reached_and_leaves_them_out()
     assert "- unused: there is no such variable to change" in model.questions[1][3]["content"]
 
 
-def test_code_is_refused_before_a_model_is_asked() -> None:
+def test_code_that_nothing_could_run_is_refused_before_a_model_is_asked() -> None:
     @trace.bundle(trainable=True)
     def greet(name):  # type: ignore[no-untyped-def]
         return f"Hi {name}"
 
     prompt = prompt_node()
     model = ScriptedModel([])
-    optimizer = OptoPrime([prompt, greet.parameter], llm=model)
+    optimizer = OptoPrime([prompt, greet.parameter], llm=model, sandbox="none such")
     optimizer.backward(greet(prompt), "wrong")
     for act in (optimizer.propose, optimizer.step):
-        with pytest.raises(CodeExecutionRefused) as caught:
+        with pytest.raises(SandboxUnavailable, match="there is no sandbox 'none such'"):
             act()
-        assert str(caught.value).startswith("greet: ")
-        assert "allow_code_execution=True" in str(caught.value)
-    with pytest.raises(CodeExecutionRefused):
+    with pytest.raises(SandboxUnavailable):
         optimizer.apply(Proposal({"greet": "def greet(name):\n    return 'x'"}))
     assert model.questions == []
     assert greet("Ada").data == "Hi Ada"
@@ -576,7 +574,7 @@ LESSONS = [
 def test_the_agent_learns_from_feedback_and_from_its_own_error() -> None:
     agent = Agent("You are a sales assistant.")
     model = ScriptedModel(LESSONS)
-    optimizer = OptoPrime(agent.parameters(), llm=model, allow_code_execution=True)
+    optimizer = OptoPrime(agent.parameters(), llm=model)
     outcomes = []
     for _ in range(3):
         try:
@@ -602,7 +600,7 @@ def test_the_agent_learns_from_feedback_and_from_its_own_error() -> None:
 def test_code_with_another_signature_is_refused_and_the_old_code_runs() -> None:
     agent = Agent("s")
     bad = answer(greet="def greet(self, lang):\n    return lang")
-    optimizer = OptoPrime(agent.parameters(), llm=ScriptedModel([bad, bad]), allow_code_execution=True)
+    optimizer = OptoPrime(agent.parameters(), llm=ScriptedModel([bad, bad]))
     optimizer.backward(agent("Hola, soy Juan."), "wrong")
     step = optimizer.step()
     assert step.rejected is not None

@@ -17,7 +17,7 @@ from optimizers.progress import Progress
 from optimizers.search import LocalSearch, RandomSearch
 from optimizers.strategies.gated import Gated
 from optimizers.trainer import Trainer
-from tracelib.errors import CodeExecutionRefused, JournalError, NoModelError, OptimizerError
+from tracelib.errors import JournalError, NoModelError, OptimizerError, SandboxUnavailable
 from tracelib.feedback.feedback import Feedback
 from tracelib.graph.node import node
 from tracelib.graph.tracing import listening
@@ -248,26 +248,28 @@ def test_a_journal_of_other_data_or_other_starting_values_is_refused(tmp_path):
 # Code
 
 
-def test_code_is_not_given_to_a_model_unless_that_is_allowed():
+def test_code_is_not_given_to_a_model_where_nothing_could_run_it():
     model = suggesting(shout="def shout(text):\n    return text.upper()")
-    trainer = Trainer(shout, OptoPrime(shout.parameters(), llm=model), lambda out, want: out == want)
-    with pytest.raises(CodeExecutionRefused, match="allow_code_execution=True"):
+    optimizer = OptoPrime(shout.parameters(), llm=model, sandbox="none such")
+    trainer = Trainer(shout, optimizer, lambda out, want: out == want)
+    with pytest.raises(SandboxUnavailable, match="there is no sandbox 'none such'"):
         trainer.fit([("a", "A")], [("b", "B")])
     assert model.asked == []
 
 
-def test_code_a_model_wrote_runs_where_the_user_allowed_it():
+def test_code_a_model_wrote_runs_in_a_sandbox_and_the_result_says_in_which():
     model = suggesting(shout="def shout(text):\n    return text.upper()")
     optimizer = OptoPrime(shout.parameters(), llm=model)
     trainer = Trainer(
         shout,
         optimizer,
         lambda out, want: float(out == want),
-        allow_code_execution=True,
         strategy=Gated(steps=1),
     )
     result = trainer.fit([("a", "A")], [("b", "B")])
     assert shout("x").data == "X"
+    assert any(note.startswith("code that the model wrote ran in the sandbox") for note in result.notes)
+    assert shout.parameter._code.confines(shout.parameter.data)
     result.undo()
 
 

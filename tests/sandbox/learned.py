@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import tracelib as trace
+from tracelib.sandbox.confine import Confinement, confine
 from tracelib.sandbox.monty import MontySandbox
 from tracelib.sandbox.process import ProcessSandbox
-from tracelib.sandbox.runner import Confinement
-from tracelib.sandbox.sandbox import Limits, Sandbox
+from tracelib.sandbox.sandbox import Sandbox, SandboxLimits
 
-SMALL = Limits(wall=1.0, memory=256 * 2**20, reply=2**20)
+SMALL = SandboxLimits(wall=1.0, memory=256 * 2**20, reply=2**20)
 KINDS: dict[str, Any] = {"process": ProcessSandbox, "monty": MontySandbox}
 
 
@@ -36,9 +36,9 @@ def bystander(x):
 """
 
 
-def learn(bundle: Any, source: str, sandbox: Sandbox, **tools: Callable[..., Any]) -> None:
+def learn(bundle: Any, source: str, sandbox: Sandbox, *tools: Callable[..., Any]) -> None:
     """Let the bundle run this source, as a model's, in the sandbox."""
     parameter = bundle.parameter
     text = parameter._code.check(textwrap.dedent(source).strip())
-    parameter._code.confine(text, Confinement(sandbox, tools))
+    confine(parameter, text, Confinement(sandbox, tools))
     parameter.update(text, "a model wrote it", "test")

@@ -18,6 +18,7 @@ from pathlib import Path
 from tracelib.cli.opening import named
 from tracelib.cli.units import size
 from tracelib.errors import StoreError
+from tracelib.sandbox.choice import levels
 from tracelib.store.migrations import STEPS, applied
 from tracelib.store.store import SQLiteStore, Store, open_store
 
@@ -25,6 +26,7 @@ OLDEST = (3, 11)
 LITTLE = 100_000_000
 """Bytes of free space below which there is a warning."""
 NEEDED = ("openai", "sqlalchemy")
+NO_SANDBOX = 'Learned code is refused, unless sandbox="in_process" allows it all your rights.'
 REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
 """File systems of other machines, whose locks and shared memory WAL cannot rely on."""
 
@@ -58,6 +60,23 @@ def of_machine() -> Iterator[Finding]:
         yield package(name, "problem")
     yield package("psycopg", "warning", "Only for PostgreSQL: pip install tracelib[postgres].")
     yield dot()
+
+
+def of_sandboxes() -> Iterator[Finding]:
+    """What confines code that models write, here; each is tried."""
+    found = levels()
+    strongest = next((level.name for level in found if level.missing is None), None)
+    for level in found:
+        if level.missing is None:
+            used = " (used for learned code)" if level.name == strongest else ""
+            yield Finding("sandbox", "ok", f"{level.name}: {level.confined_by}{used}")
+        else:
+            yield Finding(
+                "sandbox",
+                "warning",
+                f"{level.name}: {level.missing}",
+                NO_SANDBOX if strongest is None else "",
+            )
 
 
 def package(name: str, otherwise: str, advice: str = "") -> Finding:

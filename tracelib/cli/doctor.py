@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from tracelib.cli.diagnosis import Finding, of_machine, of_store
+from tracelib.cli.diagnosis import Finding, of_machine, of_sandboxes, of_store
 from tracelib.cli.opening import as_json
 from tracelib.cli.opening import of_store as with_store
 from tracelib.cli.probe import of_servers
@@ -29,7 +29,7 @@ def doctor(ctx: click.Context, where: str, json_: bool, probe: bool) -> None:
     problem. Nothing is changed; whether a store can be written is tried in a transaction that is undone.
     """
     screen = Screen()
-    found = [*of_machine(), *of_store(where), *(of_servers() if probe else ())]
+    found = [*of_machine(), *of_sandboxes(), *of_store(where), *(of_servers() if probe else ())]
     if json_:
         screen.json([finding.to_json() for finding in found])
     else:

@@ -98,7 +98,7 @@ class Bundle(Generic[P, R]):
                 "put what it does in a method of another name and record that."
             )
         self.fn: Any = plain_fn
-        self.trainable = trainable
+        self.trainable: bool = trainable
         self.catch_execution_error = catch_execution_error
         self.traceable_code = traceable_code
         self._around: Callable[[Any], Any] | None = None
@@ -292,8 +292,13 @@ class Bundle(Generic[P, R]):
         if found is self and not self.trainable:
             return qualname
         if isinstance(found, Bundle) and found.fn is self.fn and self.trainable:
-            return _restored, (module, qualname, self.parameter._own)
-        return _rebuilt, (self.fn, self._options(), self.trainable and self.parameter._own)
+            return _restored, (module, qualname, *self._learned())
+        return _rebuilt, (self.fn, self._options(), *(self._learned() if self.trainable else (None, False)))
+
+    def _learned(self) -> tuple[str, bool]:
+        """The present source, and whether it is confined."""
+        source = self.parameter._own
+        return source, self.parameter._code.confines(source)
 
     def __repr__(self) -> str:
         return f"<bundle {self.op.name}{' trainable' if self.trainable else ''}>"
@@ -366,21 +371,22 @@ class BoundBundle:
         return f"<bundle {self.__func__.op.name} of {type(self.__self__).__qualname__}>"
 
 
-def _restored(module: str, qualname: str, source: str) -> Any:
+def _restored(module: str, qualname: str, source: str, confined: bool) -> Any:
     """A trainable bundle from a pickle: the one of that name, or a copy of it with other code."""
     found: Any = find(module, qualname)
-    if found.parameter._own == source:
-        return found
-    made = found._copy()
-    made.parameter._own = source
-    return made
+    return found if found.parameter._own == source else _with_code(found._copy(), source, confined)
 
 
-def _rebuilt(fn: Any, options: dict[str, Any], source: Any) -> Any:
+def _rebuilt(fn: Any, options: dict[str, Any], source: Any, confined: bool) -> Any:
     """A bundle from a pickle that no module holds by its name, around a function that one does."""
     made: Any = Bundle(fn, **options)
-    if source:
-        made.parameter._own = source
+    return _with_code(made, source, confined) if source else made
+
+
+def _with_code(made: Any, source: str, confined: bool) -> Any:
+    if confined:
+        made.parameter._code.confine(source, late("confined"))
+    made.parameter._own = source
     return made
 
 

@@ -10,10 +10,11 @@ import io
 import linecache
 import tokenize
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracelib.errors import GraphError, SignatureError
+from tracelib.graph.late import late
 from tracelib.graph.operator import find
 from tracelib.modules import importable
 from tracelib.parsing import parsed
@@ -40,6 +41,7 @@ class CodeSlot:
         self.owner = owner
         self.original = source_of(fn)
         self._functions: dict[str, Callable[..., Any]] = {self.original: fn}
+        self._confined: set[str] = set()
 
     @property
     def program(self) -> str | None:
@@ -55,8 +57,13 @@ class CodeSlot:
 
     def confine(self, source: str, runner: Runner) -> None:
         """From now on a runner runs this source wherever the function is called; never the user's own."""
-        if source != self.original:
+        if source != self.original and not self.confines(source):
             self._functions[source] = runner(self, source, self._compiled(source))
+            self._confined.add(source)
+
+    def confines(self, source: str) -> bool:
+        """Whether a runner runs this source."""
+        return source in self._confined
 
     def check(self, source: Any) -> str:
         """`source` as it will be kept; raises SignatureError with the reason when it does not fit."""
@@ -138,7 +145,7 @@ class CodeSlot:
         return whole
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _slot_of, (self.fn.__module__, self.fn.__qualname__)
+        return _slot_of, (self.fn.__module__, self.fn.__qualname__, sorted(self._confined))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CodeSlot:
         return self
@@ -156,15 +163,18 @@ class CodeSlot:
         return SignatureError(f"the proposed code of {self.fn.__name__} is refused: {reason}", value=source)
 
 
-def _slot_of(module: str, qualname: str) -> CodeSlot:
-    """The code slot of the trainable bundle of that name."""
+def _slot_of(module: str, qualname: str, confined: Sequence[str] = ()) -> CodeSlot:
+    """The code slot of the trainable bundle of that name; what was confined is so here too."""
     found = find(module, qualname)
     if found is None:
         raise GraphError(
             f"{module}.{qualname} cannot be unpickled: trainable code travels by the name of its function, "
             "so define the function at the top of a module that the other process can import."
         )
-    return CodeSlot(found.fn, getattr(found, "_owner", None))
+    slot = CodeSlot(found.fn, getattr(found, "_owner", None))
+    for source in confined:
+        slot.confine(source, late("confined"))
+    return slot
 
 
 def _last_named(code: types.CodeType, name: str) -> types.CodeType:

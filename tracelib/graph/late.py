@@ -23,6 +23,8 @@ TABLE = {
     "awaited": "tracelib.graph.streams:awaited",
     "call": "tracelib.graph.bundle:call_value",
     "code": "tracelib.graph.code:CodeSlot",
+    "confine": "tracelib.sandbox.confine:confine",
+    "confined": "tracelib.sandbox.confine:by_default",
     "copying.copy": "tracelib.graph.copying:copy",
     "copying.deepcopy": "tracelib.graph.copying:deepcopy",
     "copying.reduce": "tracelib.graph.copying:reduce",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tracelib.errors import CodeExecutionRefused, ConstraintError, GraphError, StateError
+from tracelib.errors import ConstraintError, GraphError, StateError
 from tracelib.graph.bundle import BoundBundle, Bundle
 from tracelib.graph.late import late
 from tracelib.graph.parameter import Parameter
@@ -66,23 +66,19 @@ class Module:
         return {path: late("state.encode")(p) for path, p in self.named_parameters().items()}
 
     def load_state_dict(
-        self, state: Mapping[str, Any], allow_code_execution: bool = False, because: str = "loaded"
+        self, state: Mapping[str, Any], sandbox: Any = "auto", because: str = "loaded"
     ) -> None:
         """Take values by path: all of them or, with a StateError that lists what does not fit, none.
 
-        Code that is not what the user's source says will run when its function is called: it is
-        refused with CodeExecutionRefused unless `allow_code_execution` is set.
+        Code that is not what the user's source says runs in a sandbox: the strongest that works on this
+        machine, or the one given; `sandbox="in_process"` lets it run here. Raises SandboxUnavailable where
+        there is none.
         """
         own = self.named_parameters()
         fitting = _fitting(own, state, type(self).__name__)
-        changed = [
-            path for path, value in fitting.items() if own[path].is_code and value != own[path].original
-        ]
-        if changed and not allow_code_execution:
-            raise CodeExecutionRefused(
-                f"the state holds code for {', '.join(changed)} that differs from the source of the program. "
-                "Read it, and load it with allow_code_execution=True to let it run in this process."
-            )
+        for path, value in fitting.items():
+            if own[path].is_code and value != own[path].original:
+                late("confine")(own[path], value, sandbox)
         for path, value in fitting.items():
             own[path].restore(value, because=because)
 
@@ -94,8 +90,11 @@ class Module:
         beside.write_text(text + "\n", encoding="utf-8")
         os.replace(beside, target)
 
-    def load(self, path: str | os.PathLike[str], allow_code_execution: bool = False) -> None:
-        """Take the parameters from a file that `save` wrote; raises StateError when it does not fit."""
+    def load(self, path: str | os.PathLike[str], sandbox: Any = "auto") -> None:
+        """Take the parameters from a file that `save` wrote; raises StateError when it does not fit.
+
+        For code in it see `load_state_dict`.
+        """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -104,7 +103,7 @@ class Module:
             raise StateError(f"{path} was not written by Module.save: its format is not {FORMAT!r}")
         if not isinstance(content.get("parameters"), dict):
             raise StateError(f"{path} was not written by Module.save: it has no parameters by path")
-        self.load_state_dict(content["parameters"], allow_code_execution, because=f"loaded from {path}")
+        self.load_state_dict(content["parameters"], sandbox, because=f"loaded from {path}")
 
 
 def _fitting(own: Mapping[str, Parameter[Any]], state: Mapping[str, Any], name: str) -> dict[str, Any]:

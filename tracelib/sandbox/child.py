@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracelib.errors import SandboxStopped, SandboxUnavailable
-from tracelib.sandbox.sandbox import Code, Given, Limits, Outside, Said
+from tracelib.sandbox.sandbox import Code, Given, Outside, Said, SandboxLimits
 
 HEADER = struct.Struct("!I")
 STARTING = 30.0
@@ -33,7 +33,7 @@ class Child:
             self.kill()
             raise SandboxUnavailable(f"the sandbox could not be confined: {said.get('broken', said)}")
 
-    def load(self, code: Code, limits: Limits) -> None:
+    def load(self, code: Code, limits: SandboxLimits) -> None:
         self._send({"load": code.to_json()}, limits)
         said = Said.of(self._receive(time.monotonic() + limits.wall, limits.reply))
         if said.error is not None:
@@ -41,7 +41,7 @@ class Child:
                 f"what {code.name} uses cannot be made in the sandbox: {said.error.kind}: {said.error.said}"
             )
 
-    def call(self, given: Given, outside: Outside, limits: Limits) -> Said:
+    def call(self, given: Given, outside: Outside, limits: SandboxLimits) -> Said:
         """One call, questions to the outside answered on the way; the time these take does not count."""
         self._expect_silence()
         self.calls += 1
@@ -70,7 +70,7 @@ class Child:
             raise SandboxStopped(f"the sandbox's process died: {error}") from error
         raise SandboxStopped(TWICE if found else DIED)
 
-    def _send(self, message: dict[str, Any], limits: Limits) -> None:
+    def _send(self, message: dict[str, Any], limits: SandboxLimits) -> None:
         text = json.dumps(message).encode()
         self.socket.settimeout(limits.wall)
         try:

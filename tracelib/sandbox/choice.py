@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-from tracelib.errors import SandboxUnavailable
+from tracelib.errors import SandboxError, SandboxUnavailable
 from tracelib.sandbox.monty import MontySandbox
 from tracelib.sandbox.process import ProcessSandbox
-from tracelib.sandbox.sandbox import Sandbox
+from tracelib.sandbox.sandbox import Code, Given, Sandbox, SandboxLimits
 
 IN_PROCESS = "in_process"
 KINDS: dict[str, Any] = {"process": ProcessSandbox, "monty": MontySandbox}
 """The sandboxes by name, the strongest first."""
-
-Choice: TypeAlias = Sandbox | str
-"""A sandbox, the name of one, "auto" for the strongest that works here, or "in_process" for none."""
 
 
 @dataclass(frozen=True)
@@ -28,34 +26,49 @@ class Level:
     missing: str | None = None
 
 
+@functools.cache
 def levels() -> tuple[Level, ...]:
-    """Every sandbox there is, the strongest first, as it stands on this machine."""
+    """Every sandbox there is, the strongest first, as it stands on this machine; each is tried, once."""
     return tuple(map(_level, KINDS))
 
 
 def _level(name: str) -> Level:
-    missing = KINDS[name].missing()
+    missing = KINDS[name].missing() or _trouble(KINDS[name]())
     return Level(name, "" if missing else KINDS[name].level(), missing)
 
 
-def sandbox_of(choice: Choice) -> Sandbox | None:
-    """The sandbox that is meant; None for "in_process".
+def _trouble(sandbox: Sandbox) -> str | None:
+    """Why a sandbox that should work does not, as in a container that forbids what it needs."""
+    try:
+        said = sandbox.run(Code("trial", "def trial(): return 1", "<trial>"), Given([], {}), Nothing())
+    except SandboxError as error:
+        return str(error)
+    finally:
+        sandbox.close()
+    return None if said.value == 1 else f"a trial gave {said}"
+
+
+class Nothing:
+    """An outside that answers nothing."""
+
+    def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"error": "there is nothing to ask"}
+
+
+def sandbox_of(name: str, packages: tuple[str, ...], limits: SandboxLimits) -> Sandbox:
+    """The sandbox of that name, the same one each time it is asked for.
 
     Raises SandboxUnavailable, which says what to install or allow, where it does not work.
     """
-    if not isinstance(choice, str):
-        return choice
-    if choice == IN_PROCESS:
-        return None
-    if choice == "auto":
-        return _made(_strongest())
-    if choice not in KINDS:
+    if name == "auto":
+        name = _strongest()
+    if name not in KINDS:
         names = ", ".join(map(repr, ("auto", *KINDS, IN_PROCESS)))
-        raise SandboxUnavailable(f"there is no sandbox {choice!r}; there are {names}")
-    missing = KINDS[choice].missing()
+        raise SandboxUnavailable(f"there is no sandbox {name!r}; there are {names}")
+    (missing,) = (level.missing for level in levels() if level.name == name)
     if missing:
-        raise SandboxUnavailable(f"the sandbox {choice!r} does not work here: {missing}")
-    return _made(choice)
+        raise SandboxUnavailable(f"the sandbox {name!r} does not work here: {missing}")
+    return _made(name, packages, limits)
 
 
 def _strongest() -> str:
@@ -71,6 +84,6 @@ def _strongest() -> str:
 
 
 @functools.cache
-def _made(name: str) -> Sandbox:
-    made: Sandbox = KINDS[name]()
+def _made(name: str, packages: tuple[str, ...], limits: SandboxLimits) -> Sandbox:
+    made: Sandbox = KINDS[name](packages, limits)
     return made

@@ -33,11 +33,13 @@ Hand = Callable[[Any], Any]
 class Known:
     """What the reading side knows: the classes whose instances may be read, by "module:qualname" or qualname.
 
-    `stayed` gives what stands for a value that stayed on its own side, told by what a Hand gave.
+    `stayed` gives what stands for a value that stayed on its own side, told by what a Hand gave;
+    `imagined` a class for fields of an instance whose own is not known here.
     """
 
     classes: Mapping[str, type] = dataclasses.field(default_factory=dict)
     stayed: Callable[[Any], Any] | None = None
+    imagined: Callable[[str, list[str]], type] | None = None
 
 
 class NotCrossing(TypeError):  # noqa: N818 - says what a value lacks
@@ -246,10 +248,14 @@ def _listed(data: Any, path: str, known: Known) -> list[Any]:
     return [_read(one, f"{path}[{place}]", known) for place, one in enumerate(data)]
 
 
+def _found(name: Any, known: Known) -> type | None:
+    if type(name) is not str:
+        return None
+    return known.classes.get(name) or known.classes.get(name.partition(":")[2])
+
+
 def _class_of(name: Any, path: str, known: Known) -> type:
-    found = known.classes.get(name) if type(name) is str else None
-    if found is None and type(name) is str:
-        found = known.classes.get(name.partition(":")[2])
+    found = _found(name, known)
     if found is None:
         raise NotCrossing(f"it claims to be {str(name)[:80]!r}, which is not known on this side", path)
     return found
@@ -257,7 +263,10 @@ def _class_of(name: Any, path: str, known: Known) -> type:
 
 def _read_object(data: Any, path: str, known: Known) -> Any:
     name, fields = data
-    kind = _class_of(name, path, known)
+    if known.imagined is not None and _found(name, known) is None:
+        kind = known.imagined(name, list(fields))
+    else:
+        kind = _class_of(name, path, known)
     inside = {key: _read(one, f"{path}.{key}", known) for key, one in fields.items()}
     declared = getattr(kind, "model_fields", None)
     if isinstance(declared, dict):

@@ -10,13 +10,13 @@ import importlib.util
 import threading
 import types
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracelib.errors import SandboxStopped
+from tracelib.errors import SandboxStopped, SandboxUnavailable
 from tracelib.sandbox import crossing
 from tracelib.sandbox.crossing import Known, NotCrossing
-from tracelib.sandbox.sandbox import Code, Given, Limits, Outside, Raised, Said
+from tracelib.sandbox.sandbox import Code, Given, Outside, Raised, Said, SandboxLimits
 from tracelib.sandbox.undecorated import undecorated
 
 PROCESSES = 64
@@ -33,8 +33,10 @@ class MontySandbox:
 
     name = "monty"
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, packages: Sequence[str] = (), limits: SandboxLimits | None = None) -> None:
+        if packages:
+            raise SandboxUnavailable(f"monty has no installed packages: {', '.join(packages)} cannot be used")
+        self.limits = limits or SandboxLimits()
         self._pool: Any = None
         self._idle: OrderedDict[str, list[Any]] = OrderedDict()
         self._lock = threading.Lock()

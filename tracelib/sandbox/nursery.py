@@ -16,7 +16,7 @@ from typing import Any
 from tracelib.errors import SandboxUnavailable
 from tracelib.sandbox import confinement
 from tracelib.sandbox.child import STARTING, Child
-from tracelib.sandbox.sandbox import Limits
+from tracelib.sandbox.sandbox import SandboxLimits
 
 WORKER = Path(__file__).with_name("worker.py")
 LOADED = """
@@ -61,7 +61,7 @@ class Nursery:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, limits: Limits) -> Child:
+    def fork(self, limits: SandboxLimits) -> Child:
         """A new confined child."""
         ours, theirs = socket.socketpair()
         asked = json.dumps({"memory": limits.memory, "cpu": limits.cpu}).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tracelib.graph.bundle import Bundle
@@ -14,6 +14,7 @@ from tracelib.sandbox import crossing
 from tracelib.sandbox.crossing import Known, NotCrossing
 from tracelib.sandbox.sandbox import Given
 
+Tools = Mapping[str, Callable[..., Any]]
 UNSEEN = (types.ModuleType, type, types.BuiltinFunctionType, types.FunctionType, types.MethodType)
 WAYS_OUT = (
     "pass what the code needs of it as an argument, name the function that uses it in tools=[...], or allow "
@@ -24,11 +25,13 @@ WAYS_OUT = (
 class Session:
     """One call: the objects that stayed on this side while it runs, and the answers about them.
 
-    `tools` are functions that the code may call although they stay here, by name.
+    `tools` are functions that the code may call although they stay here, by name; `bound` are methods of
+    objects that stay here, which it may call on them.
     """
 
-    def __init__(self, tools: Mapping[str, Callable[..., Any]], classes: Iterable[type]) -> None:
+    def __init__(self, tools: Tools, bound: Sequence[Any], classes: Iterable[type]) -> None:
         self._tools = tools
+        self._bound = bound
         self._stayed: list[Any] = []
         self._known = Known({}, self._returned)
         for kind in classes:
@@ -70,9 +73,12 @@ class Session:
         if crossing.fields_of(value) is not None:
             self._know(type(value))
             return None
-        return self._kept(
-            value, crossing.name_of(type(value)), sorted({*vars(value), *_learned_methods(value)})
-        )
+        return self._kept(value, crossing.name_of(type(value)), sorted({*vars(value), *self._methods(value)}))
+
+    def _methods(self, owner: Any) -> set[str]:
+        """The names of an object's methods that are called on this side: tools, and those that learned."""
+        tools = {one.__name__ for one in self._bound if getattr(one, "__self__", None) is owner}
+        return tools | _learned_methods(owner)
 
     def _kept(self, value: Any, kind: str, names: list[str] | None) -> Any:
         for handle, one in enumerate(self._stayed):
@@ -86,16 +92,18 @@ class Session:
 
     # What is asked
 
-    def _returned(self, handle: Any) -> Any:
+    def _returned(self, told: Any) -> Any:
+        handle = told[0] if type(told) is list and told else told
         if type(handle) is not int or not 0 <= handle < len(self._stayed):
             raise NotCrossing("it stands for a value that this side never gave")
         return self._stayed[handle]
 
     def _attribute(self, owner: Any, name: str) -> Any:
-        if name not in vars(owner) and name not in _learned_methods(owner):
+        methods = self._methods(owner)
+        if name not in vars(owner) and name not in methods:
             raise AttributeError(f"{type(owner).__name__} has no attribute {name!r} of its own")
         value = getattr(owner, name)
-        if isinstance(value, Bundle) or name in _learned_methods(owner):
+        if name in methods:
             return {"$": "stayed", "v": self._kept(value, name, None)}
         for part in nodes_of(seen(value)[0]):
             part.data  # noqa: B018 - reading it makes it a parent of the call

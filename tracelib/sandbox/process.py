@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from tracelib.sandbox import confinement
 from tracelib.sandbox.child import Child
 from tracelib.sandbox.nursery import Nursery
-from tracelib.sandbox.sandbox import Code, Given, Limits, Outside, Said
+from tracelib.sandbox.sandbox import Code, Given, Outside, Said, SandboxLimits
 
 IDLE = 16
 """Children that wait for further calls of their candidate; those that waited longest go first."""
@@ -28,8 +28,8 @@ class ProcessSandbox:
 
     name = "process"
 
-    def __init__(self, packages: Sequence[str] = (), limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, packages: Sequence[str] = (), limits: SandboxLimits | None = None) -> None:
+        self.limits = limits or SandboxLimits()
         self._packages = tuple(packages)
         self._kept: Nursery | None = None
         self._idle: OrderedDict[Child, str] = OrderedDict()

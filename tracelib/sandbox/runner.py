@@ -1,43 +1,43 @@
-"""Runs learned code in a sandbox where a bundle would run it here: what a code slot is given for a source."""
+"""Runs learned code in a sandbox: what stands in for a function that a model wrote."""
 
 from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from tracelib.errors import SandboxStopped
+from tracelib.errors import MutationWarning, SandboxStopped
 from tracelib.graph.code import CodeSlot
-from tracelib.sandbox.crossing import NotCrossing
+from tracelib.graph.tracing import annotate
+from tracelib.sandbox import crossing
+from tracelib.sandbox.crossing import Known, NotCrossing
 from tracelib.sandbox.outside import WAYS_OUT, Session, classes_of, reached
 from tracelib.sandbox.sandbox import Code, Raised, Said, Sandbox
 from tracelib.versioning.closure import lexical_closure
 
 
-@dataclass(frozen=True)
-class Confinement:
-    """Where and how learned code runs; `tools` are functions that stay outside and may be called, by name."""
+class Place(Protocol):
+    """Where code runs, and which functions that stay outside it may call, by name."""
 
-    sandbox: Sandbox
-    tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-
-    def __call__(self, slot: CodeSlot, source: str, function: types.FunctionType) -> Callable[..., Any]:
-        """What runs in place of the function that the source defines."""
-        return shaped(Confined(self, slot, source, function), slot.fn)
+    @property
+    def sandbox(self) -> Sandbox: ...
+    @property
+    def tools(self) -> Mapping[str, Callable[..., Any]]: ...
+    @property
+    def bound(self) -> Sequence[Any]: ...
 
 
 class Confined:
-    """One source of one function, as it is called."""
+    """One source of one function, as it is called: in a sandbox, with tools that stay outside."""
 
-    def __init__(
-        self, confinement: Confinement, slot: CodeSlot, source: str, function: types.FunctionType
-    ) -> None:
-        self._confinement = confinement
+    def __init__(self, place: Place, slot: CodeSlot, source: str, function: types.FunctionType) -> None:
+        self._place = place
         self._slot = slot
         self._source = source
         self._function = function
@@ -53,15 +53,14 @@ class Confined:
             function.__code__.co_filename,
             tuple(closures),
             _class_around(fn),
-            tuple(self._confinement.tools),
+            tuple(self._place.tools),
         )
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        session = Session(self._confinement.tools, classes_of(self._slot.fn))
+        annotate(sandbox=self._place.sandbox.name)
+        session = Session(self._place.tools, self._place.bound, classes_of(self._slot.fn))
         values = {
-            name: value
-            for name, value in reached(self._function).items()
-            if name not in self._confinement.tools
+            name: value for name, value in reached(self._function).items() if name not in self._place.tools
         }
         try:
             given = session.given(args, kwargs, values)
@@ -69,10 +68,20 @@ class Confined:
             raise SandboxStopped(
                 f"{self._slot.fn.__name__} cannot run in the sandbox: {error}; {WAYS_OUT}"
             ) from error
-        said = self._confinement.sandbox.run(self.code, given, session)
+        said = self._place.sandbox.run(self.code, given, session)
+        for name in said.changed:
+            self._complain(name)
         if said.error is not None:
             raise exception_of(said.error, self.code)
         return self._result(session, said)
+
+    def _complain(self, argument: str) -> None:
+        warnings.warn(
+            f"{self._slot.fn.__name__} changed {argument} in place; in a sandbox it has a copy, so the "
+            "change is lost: let it return what it made",
+            MutationWarning,
+            stacklevel=4,
+        )
 
     def _result(self, session: Session, said: Said) -> Any:
         try:
@@ -113,20 +122,25 @@ def exception_of(raised: Raised, code: Code) -> BaseException:
 
     One of Python's own classes is that class; any other is told by name in a RuntimeError.
     """
-    kind = getattr(builtins, raised.kind, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        error = _made(kind, raised.said)
-    else:
-        error = RuntimeError(f"{raised.kind}: {raised.said}")
+    error = _made(raised)
     lines = [line for file, line, _ in raised.lines if file == code.file]
     return _raised_at(error, code, lines[-1]) if lines else error
 
 
-def _made(kind: type[Exception], said: str) -> Exception:
-    try:
-        return kind(said)
-    except TypeError:  # such as UnicodeDecodeError, which takes five arguments
-        return RuntimeError(f"{kind.__name__}: {said}")
+def _made(raised: Raised) -> Exception:
+    kind = getattr(builtins, raised.kind, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        with contextlib.suppress(TypeError, NotCrossing):
+            return kind(*_arguments(raised))
+    return RuntimeError(f"{raised.kind}: {raised.said}" if raised.said else raised.kind)
+
+
+def _arguments(raised: Raised) -> tuple[Any, ...]:
+    """What the exception was made of; its words, where that did not cross."""
+    if raised.args is None:
+        return (raised.said,)
+    found = crossing.read(raised.args, Known())
+    return found if isinstance(found, tuple) else (raised.said,)
 
 
 def _raised_at(error: Exception, code: Code, line: int) -> Exception:

@@ -13,7 +13,7 @@ from tracelib.errors import SandboxStopped
 
 
 @dataclass(frozen=True)
-class Limits:
+class SandboxLimits:
     """What one call may take: seconds of wall clock, bytes of memory, bytes of its result.
 
     `cpu` are the seconds of processor that a process may use in all, a bound for when nobody watches.
@@ -71,33 +71,42 @@ class Given:
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception inside: its class by name, its words, and (file, line, function) from the outside in."""
+    """An exception inside: its class by name, its words, and (file, line, function) from the outside in.
+
+    `args` are its arguments as they cross, None where they cannot.
+    """
 
     kind: str
     said: str
     lines: tuple[tuple[str, int, str], ...] = ()
+    args: Any = None
 
     @classmethod
     def of(cls, data: Any) -> Raised:
         lines = tuple((str(file), int(line), str(name)) for file, line, name in data["lines"])
-        return cls(str(data["kind"]), str(data["said"]), lines)
+        return cls(str(data["kind"]), str(data["said"]), lines, data.get("args"))
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a call came to: its value as it crosses, or what it raised; and what it printed."""
+    """What a call came to: its value as it crosses, or what it raised; and what it printed.
+
+    `changed` names the arguments that the code changed in place, which it had copies of.
+    """
 
     value: Any = None
     error: Raised | None = None
     printed: str = ""
+    changed: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Said:
         """Raises SandboxStopped for a message that is none of ours."""
         try:
+            printed, changed = str(message["printed"]), tuple(map(str, message.get("changed", ())))
             if "error" in message:
-                return cls(error=Raised.of(message["error"]), printed=str(message["printed"]))
-            return cls(message["done"], printed=str(message["printed"]))
+                return cls(None, Raised.of(message["error"]), printed, changed)
+            return cls(message["done"], None, printed, changed)
         except (KeyError, TypeError, ValueError) as error:
             raise SandboxStopped("the sandbox's process answered what is no message") from error
 

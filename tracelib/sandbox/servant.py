@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
 import sys
 import types
@@ -24,10 +25,11 @@ class Servant:
     def __init__(self, line: Any) -> None:
         self.line = line
         self.module = types.ModuleType("sandboxed")
-        self.known = crossing.Known({}, self.stand_in)
+        self.known = crossing.Known({}, self.stand_in, self.imagined)
         self.function: Any = None
         self.fetched: dict[tuple[int, str], Any] = {}
         self.kinds: dict[str, type] = {}
+        self.given: Any = None
 
     def serve(self) -> None:
         while True:
@@ -35,7 +37,9 @@ class Servant:
             if "load" in request:
                 self.line.send(answered(self.load, request["load"]))
             else:
-                self.line.send({**answered(self.call, request["call"]), "to": request["number"]})
+                self.given = None
+                told = answered(self.call, request["call"])
+                self.line.send({**told, "changed": self.changed(), "to": request["number"]})
 
     def load(self, given: dict[str, Any]) -> None:
         """Define what the function reaches, then the function."""
@@ -55,12 +59,24 @@ class Servant:
             self.module.__dict__[name] = crossing.read(value, self.known, name)
         args = crossing.read(given["args"], self.known, "args")
         keywords = crossing.read(given["kwargs"], self.known, "kwargs")
+        self.given = given, args, keywords
         value = self.function(*args, **keywords)
         if isinstance(value, types.CoroutineType):
             value = run_coroutine(value)
         elif isinstance(value, types.GeneratorType):
             value = list(value)
         return crossing.written(value, "the result", handle_of)
+
+    def changed(self) -> list[str]:
+        """Which arguments of the call are no longer what was given."""
+        if self.given is None:
+            return []
+        given, args, keywords = self.given
+        places = [
+            (f"argument {place}", *pair) for place, pair in enumerate(zip(given["args"], args, strict=True))
+        ]
+        named = [(name, given["kwargs"][name], value) for name, value in keywords.items()]
+        return [name for name, told, value in (*places, *named) if not unchanged(told, value)]
 
     def ask(self, question: dict[str, Any]) -> Any:
         """The answer of the program outside; raises RuntimeError with its words when it has none."""
@@ -69,6 +85,14 @@ class Servant:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return crossing.read(answer["value"], self.known, "an answer")
+
+    def imagined(self, name: str, fields: list[str]) -> type:
+        """A class with the fields of one that is not there, as of an installed package; it keeps its name."""
+        module, _, qualname = name.partition(":")
+        made = dataclasses.make_dataclass(qualname.rpartition(".")[2], fields)
+        made.__module__, made.__qualname__ = module, qualname
+        self.known.classes[name] = made
+        return made
 
     def stand_in(self, told: Any) -> Any:
         """What stands for a value that stayed outside: a function to call, or an object to read."""
@@ -81,7 +105,7 @@ class Servant:
             name = kind.rpartition(".")[2].rpartition(":")[2]
             found = self.kinds[kind] = type(name, (Stayed, base), {"__module__": base.__module__})
         made: Any = object.__new__(found)
-        object.__setattr__(made, "_t_stayed", (self, handle, frozenset(names)))
+        object.__setattr__(made, "_t_stayed", (self, told, frozenset(names)))
         return made
 
 
@@ -160,7 +184,7 @@ class Stayed:
         )
 
     def __getattribute__(self, name: str) -> Any:
-        servant, handle, names = object.__getattribute__(self, "_t_stayed")
+        servant, (handle, *_), names = object.__getattribute__(self, "_t_stayed")
         if name not in names:
             return object.__getattribute__(self, name)
         if (handle, name) not in servant.fetched:
@@ -187,6 +211,14 @@ class Tool:
         servant, handle = self._t_tool
         given = [crossing.written(args, "args", handle_of), crossing.written(keywords, "kwargs", handle_of)]
         return servant.ask({"tool": [handle, self.__name__, *given]})
+
+
+def unchanged(told: Any, value: Any) -> bool:
+    """Whether a value is written as it was given; what cannot be written any more has changed."""
+    try:
+        return bool(crossing.written(value, hand=handle_of) == told)
+    except crossing.NotCrossing:
+        return False
 
 
 def handle_of(value: Any) -> Any:
@@ -227,7 +259,11 @@ def told(error: BaseException) -> dict[str, Any]:
         code = trace.tb_frame.f_code
         lines.append([code.co_filename, trace.tb_lineno, code.co_name])
         trace = trace.tb_next
-    return {"kind": type(error).__name__, "said": words(error), "lines": lines}
+    told = {"kind": type(error).__name__, "said": words(error), "lines": lines}
+    try:
+        return {**told, "args": crossing.written(error.args)}
+    except (crossing.NotCrossing, RecursionError):
+        return told
 
 
 def words(error: BaseException) -> str:
