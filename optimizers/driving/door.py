@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from optimizers.budget import Ledger
@@ -21,6 +21,10 @@ from tracelib.llm.guard import Question
 from tracelib.llm.reply import Reply
 
 NO_ACCESS = (401, 403)
+IMAGE_TOKENS = 50_000
+"""What one image is taken for, however small its file: eight tiles of the dearest tiling are 48,169."""
+ADDED = ("previous_response_id", "conversation")
+"""Parameters by which the endpoint adds what was said before."""
 LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -104,19 +108,38 @@ def _is_hopeless(error: ModelCallError) -> bool:
 def needs(question: Question, ledger: Ledger) -> dict[str, float]:
     """The most this question can use, of what the budget limits; raises OptimizerError when nobody can say.
 
-    A token is at least one byte of the request, so its bytes bound the prompt's tokens.
+    A token of text is at least one byte of the request, so its bytes bound the prompt's tokens; images are
+    taken for the most that one can be. What the endpoint adds by itself nobody can bound.
     """
     amounts: dict[str, float] = {"calls": 1}
     budget = ledger.budget
     if budget.tokens is None and budget.dollars is None:
         return amounts
-    prompt = len(_text([question.messages, dict(question.params)]).encode())
+    prompt = _prompt_limit(question)
     completion = _completion_limit(question)
     if budget.tokens is not None:
         amounts["tokens"] = prompt + completion
     if budget.dollars is not None:
         amounts["dollars"] = _dollars(question, prompt, completion)
     return amounts
+
+
+def _prompt_limit(question: Question) -> int:
+    parts = [part for message in question.messages for part in _parts(message)]
+    kinds = [part.get("type") for part in parts]
+    added = ["a file"] if "file" in kinds else [name for name in ADDED if question.params.get(name)]
+    if added:
+        raise OptimizerError(
+            f"a budget in tokens or dollars cannot be held where {question.model!r} is given {added[0]}: "
+            "nobody can say beforehand how many tokens that is. Limit calls instead"
+        )
+    text = len(_text([question.messages, dict(question.params)]).encode())
+    return text + IMAGE_TOKENS * kinds.count("image_url")
+
+
+def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    content = message.get("content")
+    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
 
 
 def _completion_limit(question: Question) -> int:

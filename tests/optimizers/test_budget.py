@@ -8,6 +8,7 @@ from optimizers.budget import Budget, Ledger
 from optimizers.driving.door import _completion_limit, needs
 from optimizers.rollout import Cost
 from tracelib.errors import BudgetExhausted, OptimizerError
+from tracelib.llm.cost import Price
 from tracelib.llm.guard import Question
 
 
@@ -153,3 +154,32 @@ def test_dollars_are_reserved_by_the_list_of_known_prices_too() -> None:
 def test_a_limit_that_is_no_number_of_things_is_refused(limit):
     with pytest.raises(OptimizerError, match=r"Budget\(calls=.*\): a limit is a number, 0 or more, or None"):
         Budget(calls=limit)
+
+
+def asking(part, **params):
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, part]}]
+    price = Price(input=1.0, output=1.0)
+    return Question("any", "localhost:1", messages, {"max_tokens": 10, **params}, price)
+
+
+def test_an_image_is_reserved_for_the_most_that_one_can_be_however_short_its_address():
+    image = {"type": "image_url", "image_url": {"url": "https://x.y/z.png"}}
+    amounts = needs(asking(image), Ledger(Budget(tokens=10, dollars=10)))
+    assert 50_000 < amounts["tokens"] < 51_000
+    assert amounts["dollars"] == pytest.approx(amounts["tokens"] / 1e6)
+    assert needs(asking(image), Ledger(Budget(calls=1))) == {"calls": 1}
+
+
+@pytest.mark.parametrize(
+    ("part", "params", "said"),
+    [
+        ({"type": "file", "file": {"file_id": "f1"}}, {}, "given a file"),
+        ({"type": "text", "text": "and?"}, {"previous_response_id": "r1"}, "given previous_response_id"),
+        ({"type": "text", "text": "and?"}, {"conversation": "c1"}, "given conversation"),
+    ],
+)
+def test_what_nobody_can_bound_is_refused_by_a_budget_in_tokens_or_dollars(part, params, said):
+    for budget in (Budget(tokens=1_000_000), Budget(dollars=100)):
+        with pytest.raises(OptimizerError, match=said):
+            needs(asking(part, **params), Ledger(budget))
+    assert needs(asking(part, **params), Ledger(Budget(calls=1))) == {"calls": 1}
