@@ -82,6 +82,7 @@ _PUBLIC = {
     "ReflectionPrompt": "optimizers.proposers.reflection",
     "Rejected": "optimizers.candidate",
     "Remote": "optimizers.driving.executors",
+    "Replicated": "optimizers.strategies.replicated",
     "Result": "optimizers.result",
     "Rollout": "optimizers.rollout",
     "RoundRobin": "optimizers.policies.picking",
@@ -180,6 +181,7 @@ if TYPE_CHECKING:
     from optimizers.strategies.pareto import Pareto as Pareto
     from optimizers.strategies.plain import Plain as Plain
     from optimizers.strategies.priority import Priority as Priority
+    from optimizers.strategies.replicated import Replicated as Replicated
     from optimizers.strategies.simba import Simba as Simba
     from optimizers.textgrad import TextGrad as TextGrad
     from optimizers.trainer import Trainer as Trainer

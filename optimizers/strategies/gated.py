@@ -12,7 +12,6 @@ from optimizers.candidate import Attempt, Candidate
 from optimizers.effects import Evaluate, Propose, Steps
 from optimizers.policies.gate import Gate, Strict
 from optimizers.policies.memory import remember
-from optimizers.policies.replicates import joined, repeated
 from optimizers.policies.sampling import distinct, minibatches
 from optimizers.policies.standing import better, perfect
 from optimizers.proposers.optoprime import OptoPrimePrompt
@@ -26,9 +25,8 @@ class Gated:
     what was seen, the best of them on the same minibatch goes to validation, and the gate decides.
 
     `perfect` is the score at which a minibatch has nothing to teach and is passed over, None if there is
-    none. `memory` is how many earlier attempts a proposal is told of. With noise, `replicates` is how often
-    each candidate runs on validation; the gate judges the means. Calls per step: proposals; runs: batch,
-    proposals * batch, and replicates * validation when one was better on the minibatch.
+    none. `memory` is how many earlier attempts a proposal is told of. Calls per step: proposals; runs: batch,
+    proposals * batch, and validation when one was better on the minibatch.
     """
 
     batch: int = 4
@@ -37,13 +35,12 @@ class Gated:
     gate: Gate = field(default_factory=Strict)
     memory: int = 0
     perfect: float | None = 1.0
-    replicates: int = 1
     proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": OptoPrimePrompt})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
         everything = tuple(range(validation))
-        best, reached = seed, joined((yield repeated(seed, "validation", everything, self.replicates)))
+        best, reached = seed, (yield Evaluate(seed, "validation", everything))
         history: deque[Attempt] = deque(maxlen=self.memory)
         batches = minibatches(train, self.batch, rng)
         for step in range(self.steps):
@@ -59,7 +56,7 @@ class Gated:
             chosen = best_of(old, kids, tried)
             if chosen is None:
                 continue
-            scored = joined((yield repeated(chosen, "validation", everything, self.replicates)))
+            scored = yield Evaluate(chosen, "validation", everything)
             if self.gate.judge(reached, scored).accepted:
                 best, reached = chosen, scored
         return best

@@ -15,7 +15,6 @@ from optimizers.policies.merging import Merges, holds, subsample
 from optimizers.policies.objectives import By, Objective, Score
 from optimizers.policies.picking import Picking, RoundRobin
 from optimizers.policies.pool import Pool
-from optimizers.policies.replicates import joined, repeated
 from optimizers.policies.sampling import minibatches
 from optimizers.policies.standing import perfect
 from optimizers.proposers.merge import Merge
@@ -34,8 +33,7 @@ class Pareto:
 
     `frontier` says what there are fronts for, `names` which numbers count there; `objective` compares
     candidates. `gate` is what a proposal must pass on the minibatch; None: to be better by the objective.
-    `perfect` is the score at which a minibatch has nothing to teach, None if there is none. With noise,
-    `replicates` is how often each candidate runs on validation.
+    `perfect` is the score at which a minibatch has nothing to teach, None if there is none.
     """
 
     batch: int = 3
@@ -47,14 +45,13 @@ class Pareto:
     gate: Gate | None = None
     picking: Picking = field(default_factory=RoundRobin)
     perfect: float | None = 1.0
-    replicates: int = 1
     proposers: Mapping[str, Maker] = field(default_factory=lambda: {"": ReflectionPrompt, "merge": Merge})
     validates: ClassVar[bool] = True
 
     def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Steps:
         everything = tuple(range(validation))
         pool, gate = Pool(self.frontier, self.names, self.objective), self.gate or By(self.objective)
-        pool.add(seed, joined((yield repeated(seed, "validation", everything, self.replicates))))
+        pool.add(seed, (yield Evaluate(seed, "validation", everything)))
         batches, merges = minibatches(train, self.batch, rng), Merges(self.merges)
         picker = self.picking.picker()
         for step in range(self.steps):
@@ -78,5 +75,5 @@ class Pareto:
                 accepted = merges.due = gate.judge(old, new).accepted
                 picker.learn(parent, names, kid if accepted else None, new)
             if accepted:
-                pool.add(kid, joined((yield repeated(kid, "validation", everything, self.replicates))))
+                pool.add(kid, (yield Evaluate(kid, "validation", everything)))
         return pool.best()

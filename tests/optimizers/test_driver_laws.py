@@ -50,6 +50,7 @@ from optimizers.strategies.pareto import Pareto
 from optimizers.strategies.plain import Plain
 from optimizers.strategies.priority import Priority
 from optimizers.strategies.random_search import RandomSearching
+from optimizers.strategies.replicated import Replicated
 from optimizers.strategies.simba import Simba
 from tracelib.errors import OptimizerError
 from tracelib.llm.reply import Reply, Usage
@@ -70,6 +71,7 @@ STRATEGIES = {
     "bootstrap": Bootstrap(sets=4, threshold=1.0, wanted=3, batch=2),
     "mipro": Mipro(options=3, trials=12, batch=2, every=3, bootstrap=3),
     "simba": Simba(programs=3, candidates=3, batch=3, steps=3),
+    "replicated": Replicated(Priority(explored=2, proposals=1, batch=2, steps=2), times=2),
     "gated": Gated(batch=2, proposals=2, steps=5, memory=3, perfect=None),
     "random": RandomSearching(SPACES, trials=9),
     "local": LocalSearching(SPACES, trials=12),

@@ -12,16 +12,16 @@ import pytest
 from optimizers.candidate import Candidate, Proposal
 from optimizers.driver import Driver, Splits
 from optimizers.driving.asking import Asking
-from optimizers.effects import Job, Propose
+from optimizers.effects import Evaluate, Job, Propose
 from optimizers.policies.anchors import Anchored
 from optimizers.policies.gate import Gate, NonInferior, SignTest, Strict, sign_probability
 from optimizers.policies.objectives import By, NonDominated
-from optimizers.policies.replicates import joined, repeated
 from optimizers.policies.resampling import PairedBootstrap, chance_of
 from optimizers.policies.standing import better, standing
 from optimizers.rollout import Rollout
 from optimizers.strategies.gated import Gated
 from optimizers.strategies.pareto import Pareto
+from optimizers.strategies.replicated import Replicated
 
 
 def rollouts(*scores: float | None, split: str = "validation") -> tuple[Rollout, ...]:
@@ -169,6 +169,16 @@ class Chance:
         return Proposal({"x": rng.random()}, "by chance")
 
 
+class Hill:
+    """A strategy of one's own, which yields one effect at a time and lists too."""
+
+    def __call__(self, seed: Candidate, train: int, validation: int, rng: random.Random) -> Any:
+        first = yield Evaluate(seed, "validation", tuple(range(validation)))
+        (kid,) = yield [Propose(seed, first)]
+        yield [Evaluate(kid, "validation", tuple(range(validation))), Evaluate(kid, "train", (0,))]
+        return kid
+
+
 def noise(job: Job) -> Rollout:
     """A score that has nothing to do with the candidate's value."""
     return Rollout(job.example, job.split, random.Random(job.key).gauss(0, 1))
@@ -197,27 +207,34 @@ def test_a_strict_gate_takes_noise_for_a_gain_half_of_the_time() -> None:
 # Replicates
 
 
-def test_each_replicate_is_an_evaluation_of_its_own_and_they_are_judged_together() -> None:
-    effects = repeated(SEED, "validation", (0, 1), 3)
-    assert len({effect.key for effect in effects}) == 3
-    runs = joined(
-        tuple(Rollout(job.example, job.split, float(job.replicate)) for job in effect.jobs)
-        for effect in effects
-    )
-    assert (standing(runs).mean, standing(runs).scored) == (1.0, 2)
+def replicated(job: Job) -> Rollout:
+    """Each replicate scores one more than the one before it."""
+    return Rollout(job.example, job.split, job.candidate.values["x"] + job.replicate)
 
 
-@pytest.mark.parametrize("strategy", [Gated, Pareto])
-def test_a_strategy_runs_validation_as_often_as_it_is_told(strategy: Any) -> None:
-    def rising(job: Job) -> Rollout:
-        return Rollout(job.example, job.split, job.candidate.values["x"] + job.replicate)
-
-    driver = Driver(rising, Asking(Chance(), None), executor=1)
-    outcome = driver.run(strategy(steps=2, perfect=None, replicates=3), SEED, Splits(4, 5))
+@pytest.mark.parametrize("strategy", [Gated(steps=2, perfect=None), Pareto(steps=2, perfect=None), Hill()])
+def test_a_replicated_strategy_runs_validation_as_often_as_it_is_told(strategy: Any) -> None:
+    driver = Driver(replicated, Asking(Chance(), None), executor=1)
+    outcome = driver.run(Replicated(strategy, times=3), SEED, Splits(4, 5))
+    assert outcome.improved
     for candidate in (SEED, outcome.winner):
+        assert sorted({one.replicate for one in outcome.rollouts(candidate, "validation")}) == [0, 1, 2]
         assert len(outcome.rollouts(candidate, "validation")) == 15
+        assert {one.replicate for one in outcome.rollouts(candidate, "train")} <= {0}
     assert outcome.verdict is not None
     assert outcome.verdict.reason.startswith("1.0000 -> ")
+
+
+def test_a_replicated_strategy_asks_as_the_strategy_does_and_ends_when_it_ends() -> None:
+    plain, wrapped = (
+        Driver(replicated, Asking(Chance(), None), executor=1).run(strategy, SEED, Splits(4, 5))
+        for strategy in (Pareto(steps=3, perfect=None), Replicated(Pareto(steps=3, perfect=None), times=1))
+    )
+    assert [one.id for one in plain.archive.candidates] == [one.id for one in wrapped.archive.candidates]
+    assert plain.spent.rollouts == wrapped.spent.rollouts
+    assert Replicated(Pareto()).validates
+    assert Replicated(Pareto()).proposers == Pareto().proposers
+    assert not Replicated(Hill()).validates
 
 
 # Anchors

@@ -133,8 +133,8 @@ def test_gated_asks_and_evaluates_what_its_steps_say():
         else (type(effects[0]).__name__, len(effects))
         for effects in asked
     ]
-    step = [("Evaluate", "train"), ("Propose", 3), ("Evaluate", 3), ("Evaluate", 1)]
-    assert kinds == [("Evaluate", 1), *step, *step]
+    step = [("Evaluate", "train"), ("Propose", 3), ("Evaluate", 3), ("Evaluate", "validation")]
+    assert kinds == [("Evaluate", "validation"), *step, *step]
     assert best.values["x"] == 0.25
 
 
