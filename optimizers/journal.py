@@ -23,18 +23,27 @@ if sys.platform != "win32":
     import fcntl
 
 FORMAT = 1
+ALSO = "also"
+"""What of the first line is not compared."""
 
 
 class Journal:
     """Finished work by kind and key; appended and flushed at once, replayed in the order of each key.
 
     `path` None keeps nothing. An existing file is resumed when its header is equal; JournalError says
-    what differs, or which line is damaged. A last line torn by a crash is dropped.
+    what differs, or which line is damaged. A last line torn by a crash is dropped. `also` is written beside
+    the header and not compared: it is what the session said that began the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, header: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        header: Mapping[str, Any],
+        also: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = None if path is None else Path(path)
         self.header = json.loads(canonical({"journal": FORMAT, **header}))
+        self.also = dict(also or {})
         self.elapsed = 0.0
         self.replayed = 0
         self._kept: defaultdict[tuple[str, str], deque[Any]] = defaultdict(deque)
@@ -68,9 +77,11 @@ class Journal:
         if torn:
             file.truncate(sum(len(line) + 1 for line in whole))
         if not whole:
-            self._write(file, self.header)
+            self._write(file, {**self.header, ALSO: self.also} if self.also else self.header)
             return
-        self._compare(self._parsed(whole[0], 1))
+        found = self._parsed(whole[0], 1)
+        self.also = found.pop(ALSO, {})
+        self._compare(found)
         for number, line in enumerate(whole[1:], 2):
             self._keep(self._parsed(line, number), number)
 

@@ -27,7 +27,7 @@ from optimizers.roles import Chooser, Conversation, Proposer, Strategy
 from optimizers.rollout import Cost
 from optimizers.search import Plan, Searcher
 from optimizers.strategies.gated import Gated
-from optimizers.training.identity import described, name_of, versions_of
+from optimizers.training.identity import code_of, described, name_of, versions_of
 from optimizers.training.projection import REPLY_TOKENS, Projection, nobody, projected
 from optimizers.training.session import Data, Session, refusing
 from tracelib.errors import NoModelError, OptimizerError
@@ -149,7 +149,8 @@ class Trainer:
         asking = self._asking(plan, subject)
         evaluator = ProgramEvaluator(self.program, self.metric, data.examples(), subject)
         start, proposers, chronicle = subject.start(), versions_of(asking), Chronicle()
-        journal = Journal(resume, self._header(plan, evaluator, start, proposers))
+        also = {} if resume is None else code_of(self.program, self.metric)
+        journal = Journal(resume, self._header(plan, evaluator, start, proposers), also)
         driver = Driver(
             evaluator,
             asking and refusing(asking, evaluator),

@@ -37,17 +37,17 @@ class Code:
             )
         if at is None:
             raise OptimizerError(f"the {what} cannot be found by another process, {thing!r:.200}: {WAYS_OUT}")
-        return cls(at, _version(thing))
+        return cls(at, code_version(thing))
 
     @classmethod
     def here(cls, at: str) -> Code:
         """What this process has at an address; raises OptimizerError where that is nothing."""
-        return cls(at, _version(found_at(at)))
+        return cls(at, code_version(found_at(at)))
 
     def found(self) -> Any:
         """The object in this process; raises OptimizerError where it is not there, or is other code."""
         thing = found_at(self.at)
-        there = _version(thing)
+        there = code_version(thing)
         if there != self.version:
             raise OptimizerError(
                 f"a worker has other code of {self.at}: {there} there, {self.version} here. Give it the "
@@ -98,7 +98,7 @@ def found_at(at: str) -> Any:
     return found
 
 
-def _version(thing: Any) -> str:
-    """The version of its code; of an object that is called that of its class, for its state is sent along."""
+def code_version(thing: Any) -> str:
+    """The version of its code here; of an object that is called that of its class, without its state."""
     coded = hasattr(thing, "__qualname__") or hasattr(thing, "__self__") or hasattr(thing, "func")
     return version_of(thing if coded else type(thing)).hash

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from optimizers.driving.addresses import code_version
 from optimizers.driving.asking import Asking
 from optimizers.evidence.display import shown
 
@@ -41,6 +42,11 @@ def versions_of(asking: Asking | None) -> dict[str, str]:
         for kind, one in answering.items()
         if one is not None
     }
+
+
+def code_of(program: Any, metric: Any) -> dict[str, str]:
+    """The versions of the code that is run, as hashes of all it reaches."""
+    return {"program": code_version(program), "metric": code_version(metric)}
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ from optimizers.result import Origin, Result, result_of
 from optimizers.results.chronicle import Chronicle
 from optimizers.roles import Check, Conversation, Proposer, Strategy, Talk
 from optimizers.search import Plan
+from optimizers.training.identity import code_of
 from tracelib.errors import OptimizerError
 
 Examples: TypeAlias = dict[str, tuple[Example, ...]]
@@ -96,7 +97,20 @@ class Session:
             *([flattered] if self.splits.validation is None and self._generalises else []),
             *([] if asked else [idle]),
             *self._confined(outcome),
+            *self._changed(),
             *(f"feedback did not reach {path}: {reason}" for path, reason in unreached),
+        ]
+
+    def _changed(self) -> list[str]:
+        """What has other code than when the journal was begun; what had ended is taken as it was."""
+        if not self.journal.also:
+            return []
+        now = code_of(self.evaluator.program, self.evaluator.metric)
+        changed = [what for what in now if self.journal.also.get(what) != now[what]]
+        return [
+            f"the {what} has other code than when {self.journal.path} was begun, and what had ended was taken "
+            "from there: choose a new file to run all of it anew"
+            for what in changed
         ]
 
     def _confined(self, outcome: Outcome) -> list[str]:

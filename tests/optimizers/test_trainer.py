@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import json
 from concurrent.futures import ProcessPoolExecutor
@@ -31,8 +32,8 @@ def suggesting(**values):
     return ScriptedModel(lambda messages: json.dumps({"reasoning": "it is nearer", "suggestion": values}))
 
 
-def searched(program=None, **choices):
-    return Trainer(program or Line(), LocalSearch(trials=30), near, **choices)
+def searched(program=None, metric=near, **choices):
+    return Trainer(program or Line(), LocalSearch(trials=30), metric, **choices)
 
 
 # What it is for
@@ -204,6 +205,19 @@ def test_a_fit_that_was_broken_off_goes_on_where_it_was(tmp_path):
     assert (result.best, result.test, result.spent.rollouts) == (whole.best, whole.test, whole.spent.rollouts)
     assert len(runs) == whole.spent.rollouts
     assert result.journal == str(tmp_path / "run.jsonl")
+
+
+def test_a_resume_with_other_code_than_the_journal_was_begun_with_says_so(tmp_path, monkeypatch):
+    source = "def judge(output, expected):\n    return -abs(output - expected)"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    notes = []
+    for name, text in (("one", source), ("same", source), ("other", source + " * 2")):
+        (tmp_path / f"judging_{name}.py").write_text(text)
+        judge = importlib.import_module(f"judging_{name}").judge
+        result = searched(metric=judge).fit(TRAIN, VALIDATION, resume=tmp_path / "run.jsonl")
+        notes.append([note for note in result.notes if "has other code than when" in note])
+    assert notes[:2] == [[], []]
+    assert notes[2][0].startswith("the metric has other code than when ")
 
 
 def test_proposals_of_a_model_are_not_paid_again_after_a_resume(tmp_path):
