@@ -12,6 +12,7 @@ from optimizers.candidate import Advice, Candidate, Proposal
 from optimizers.driving.outcome import Outcome
 from optimizers.effects import Consult, Job, Propose
 from optimizers.policies.space import Choice, Real, Whole
+from optimizers.proposers.merge import Merge
 from optimizers.roles import Asked, Talk
 from optimizers.rollout import Rollout
 from tracelib.feedback.feedback import Feedback
@@ -27,6 +28,13 @@ def height(job: Job) -> Rollout:
     score = 3 - abs(values["x"] - 0.7) - abs(values["n"] - 6) / 10 - (values["c"] != "b")
     feedback = Feedback.of(f"off by {3 - score:.4f}")
     return Rollout(job.example, job.split, score + job.example / 100, feedback)
+
+
+def halves(job: Job) -> Rollout:
+    """x gains the even examples, n the odd ones; each loses a bit of the other half until both are there."""
+    done = job.candidate.values["x"] > 0.1, job.candidate.values["n"] > 1
+    mine, other = done if job.example % 2 == 0 else done[::-1]
+    return Rollout(job.example, job.split, 1.0 if mine else 0.4 if other else 0.5)
 
 
 async def awaited_height(job: Job) -> Rollout:
@@ -98,14 +106,6 @@ class Adviser:
         return Advice(tuple(json.loads(reply)), reply)
 
 
-class Crossing:
-    """Takes each value from whichever of two candidates changed it from their ancestor; asks nobody."""
-
-    def choose(self, request: Propose, rng: random.Random) -> Proposal:
-        second, ancestor = request.others
-        return Proposal(second.changed_from(ancestor), "taken from both")
-
-
 class Picked:
     """Fills parameters with a number made of the evidence and the request, or a list of it; asks nobody."""
 
@@ -117,7 +117,7 @@ class Picked:
 
 
 OTHERS: dict[str, Asked] = {
-    "merge": Crossing(),
+    "merge": Merge({}),
     "demos": Picked(),
     **dict.fromkeys(("edit", "paraphrase", "crossover", "difference", "instruct", "rule"), Writer()),
     **dict.fromkeys(("gradient", "data", "program"), Adviser()),

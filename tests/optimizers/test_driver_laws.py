@@ -23,6 +23,7 @@ from landscape import (
     Writer,
     awaited_height,
     crashing_height,
+    halves,
     height,
     improving,
     told,
@@ -430,6 +431,21 @@ def test_a_run_with_failures_resumes_to_the_same_result(tmp_path):
         with Journal(tmp_path / f"{k}.jsonl", {}) as journal:
             outcome = driver(crashing_height, journal=journal).run(strategy, SEED, SPLITS)
         assert told(outcome) == expected
+
+
+def test_a_run_with_merges_is_the_same_on_any_schedule_and_after_any_interruption(tmp_path):
+    strategy, splits = Pareto(batch=4, steps=8, perfect=None), Splits(8, 6)
+    expected = told(driver(halves, executor=1).run(strategy, SEED, splits))
+    assert any(len(entry["candidate"]["parents"]) == 3 for entry in expected["entries"])
+    assert told(driver(halves, executor=8).run(strategy, SEED, splits)) == expected
+    for k in range(6, expected["spent"]["rollouts"], 7):
+        dying, living = Counted(halves, dies_at=k), Counted(halves)
+        with Journal(tmp_path / f"{k}.jsonl", {}) as journal, pytest.raises(Killed):
+            driver(dying, executor=1, journal=journal).run(strategy, SEED, splits)
+        with Journal(tmp_path / f"{k}.jsonl", {}) as journal:
+            outcome = driver(living, executor=1, journal=journal).run(strategy, SEED, splits)
+        assert told(outcome) == expected
+        assert len(dying.runs) + len(living.runs) == expected["spent"]["rollouts"]
 
 
 CHILD = """
