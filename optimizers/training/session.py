@@ -108,7 +108,7 @@ class Session:
         now = code_of(self.evaluator.program, self.evaluator.metric)
         changed = [what for what in now if self.journal.also.get(what) != now[what]]
         return [
-            f"the {what} has other code than when {self.journal.path} was begun, and what had ended was taken "
+            f"the {what} has other code than when {self.journal.path} was begun; what had ended was taken "
             "from there: choose a new file to run all of it anew"
             for what in changed
         ]
