@@ -35,7 +35,7 @@ FIRST_ROWS = {
     "opening": "store, init and first call",
     "threads": "threads, 320 calls",
     "programs": "program, sync",
-    "optimizers": "simulated loop, model calls a step",
+    "optimizers": "simulated OptoPrime loop, model calls a step",
 }
 
 

@@ -219,7 +219,7 @@ def test_knowing_the_fault_takes_fewer_rollouts_than_taking_turns() -> None:
 
 
 def test_figures_of_the_simulated_model_are_never_shown_without_their_caveats() -> None:
-    rows = [Row("simulated loop, score", "simulated score", exactly(1.0))]
+    rows = [Row("simulated OptoPrime loop, score", "simulated score", exactly(1.0))]
     assert "is simulated" in caveats(rows)
     assert "nothing about the quality of" in caveats(rows)
     assert caveats([Row("call, an int", "call", exactly(1.0))]) == ""

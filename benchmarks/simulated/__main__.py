@@ -18,9 +18,19 @@ from benchmarks.sizes import SIZES, Size
 
 Measure = Callable[[Size], Iterable[Row]]
 
+LOOPS = {"trace-opt": "OptoPrime", "textgrad": "TextGrad"}
+"""Which of our loops is that of each peer."""
+
+
+def loop(name: str, run: loops.Runner, size: Size) -> Iterator[Row]:
+    """A loop whose replies can be read, and one where a third cannot."""
+    yield from loops.plain(name, run, size)
+    yield from loops.malformed(name, run, size)
+
+
 OURS: dict[str, Measure] = {
-    "loop": lambda size: loops.plain(loops.ours, size),
-    "malformed loop": lambda size: loops.malformed(loops.ours, size),
+    "OptoPrime": lambda size: loop("OptoPrime", loops.ours("OptoPrime"), size),
+    "TextGrad": lambda size: loop("TextGrad", loops.ours("TextGrad"), size),
     "budget": lambda size: budgeted.bounded(budgeted.ours, size),
     "noise": lambda size: budgeted.noisy(budgeted.ours, size),
     "latency": waiting.waited,
@@ -39,11 +49,8 @@ def theirs(peer: str, python: str) -> dict[str, Measure]:
             "budget": lambda size: budgeted.bounded(search, size),
             "noise": lambda size: budgeted.noisy(search, size),
         }
-    run = loops.of_peer(python, peer.replace("-", "_"))
-    return {
-        "loop": lambda size: loops.plain(run, size),
-        "malformed loop": lambda size: loops.malformed(run, size),
-    }
+    name, run = LOOPS[peer], loops.of_peer(python, peer.replace("-", "_"))
+    return {name: lambda size: loop(name, run, size)}
 
 
 def rows(measures: dict[str, Measure], size: Size) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from benchmarks.simulated.serving import Served, serving
 from benchmarks.simulated.subjects import Clerk
 from benchmarks.simulated.world import World
 from benchmarks.sizes import Size
-from optimizers import OptoPrime
+from optimizers import Optimizer, OptoPrime, TextGrad
 from tracelib.llm.openai import OpenAIModel
 
 MALFORMED = 0.35
@@ -30,16 +30,19 @@ Runner = Callable[[Sequence[Place], int], list[Ran]]
 """Runs so many steps (or rollouts) at each of these places, one after the other."""
 
 
-def ours(places: Sequence[Place], steps: int) -> list[Ran]:
-    """OptoPrime by `zero_feedback`, `backward` and `step`."""
-    return [_optoprime(place, steps) for place in places]
+FACES: Mapping[str, Callable[..., Optimizer]] = {"OptoPrime": OptoPrime, "TextGrad": TextGrad}
 
 
-def _optoprime(place: Place, steps: int) -> Ran:
+def ours(face: str) -> Runner:
+    """One of our optimizers by `zero_feedback`, `backward` and `step`."""
+    return lambda places, steps: [_loop(FACES[face], place, steps) for place in places]
+
+
+def _loop(face: Callable[..., Optimizer], place: Place, steps: int) -> Ran:
     world, watch = place.world, Stopwatch()
     with OpenAIModel("simulated", base_url=place.url, api_key="none") as model:
         clerk = Clerk(model)
-        optimizer = OptoPrime(clerk.parameters(), llm=model)
+        optimizer = face(clerk.parameters(), llm=model)
         for batch in minibatches(world, steps):
             optimizer.zero_feedback()
             for question in batch:
@@ -63,22 +66,22 @@ def _run_peer(python: str, peer: str, what: str, places: Sequence[Place], steps:
     return [Ran.from_json(ran) for ran in json.loads(done.stdout.splitlines()[-1])]
 
 
-def plain(run: Runner, size: Size) -> Iterator[Row]:
+def plain(name: str, run: Runner, size: Size) -> Iterator[Row]:
     """Calls, tokens and time of a loop in which every reply can be read; its first repeat only warms up."""
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(Nature())) for _ in range(size.loops + 1)]
         ran = run([served.place for served in servers], size.steps)[1:]
         tally = servers[-1].tally()
         alone = [replayed(served) for served in servers][1:]
-    calls, per_step = tally.calls.total(), tally.tokens.total() / size.steps
-    counted = exactly(calls / size.steps)
-    yield Row("simulated loop, model calls a step", "simulated calls", counted, by_role(tally))
-    yield Row("simulated loop, prompt tokens a step", "simulated tokens", exactly(per_step))
-    yield from beyond(ran, alone, calls)
-    yield scored("simulated loop", ran[-1])
+    title, calls = f"simulated {name} loop", tally.calls.total()
+    counted, per_step = exactly(calls / size.steps), exactly(tally.tokens.total() / size.steps)
+    yield Row(f"{title}, model calls a step", f"simulated calls, {name}", counted, by_role(tally))
+    yield Row(f"{title}, prompt tokens a step", f"simulated tokens, {name}", per_step)
+    yield from beyond(title, ran, alone, calls)
+    yield scored(title, ran[-1])
 
 
-def beyond(ran: Sequence[Ran], alone: Sequence[Ran], calls: int) -> Iterator[Row]:
+def beyond(title: str, ran: Sequence[Ran], alone: Sequence[Ran], calls: int) -> Iterator[Row]:
     """Milliseconds a call beyond what the client alone takes for the same questions."""
     pairs = list(zip(ran, alone, strict=True))
     cpu = [(one.cpu - raw.cpu) / calls * 1000 for one, raw in pairs]
@@ -88,17 +91,17 @@ def beyond(ran: Sequence[Ran], alone: Sequence[Ran], calls: int) -> Iterator[Row
         ("by the wall", "simulated overhead, wall", wall, [raw.seconds for raw in alone]),
     ):
         note = f"client alone {spread(raw).median / calls * 1000:.1f} ms, load {os.getloadavg()[0]:.1f}"
-        yield Row(f"simulated loop, ms a call beyond the client, {name}", goal, spread(more), note)
+        yield Row(f"{title}, ms a call beyond the client, {name}", goal, spread(more), note)
 
 
-def malformed(run: Runner, size: Size) -> Iterator[Row]:
+def malformed(name: str, run: Runner, size: Size) -> Iterator[Row]:
     """What a loop makes of replies of which a third cannot be read."""
     with serving(Nature(malformed=MALFORMED)) as served:
         (ran,) = run([served.place], size.steps)
         tally = served.tally()
-    name = f"simulated loop, {MALFORMED:.0%} malformed"
-    yield from unharmed(name, tally, ran.failures)
-    yield scored(name, ran)
+    title = f"simulated {name} loop, {MALFORMED:.0%} malformed"
+    yield from unharmed(title, tally, ran.failures)
+    yield scored(title, ran)
 
 
 def unharmed(name: str, tally: Tally, failures: Sequence[str]) -> Iterator[Row]:
