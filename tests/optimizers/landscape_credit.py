@@ -149,7 +149,7 @@ class Mender:
         return Proposal({path: " ".join([*rules, added])}, "one rule more")
 
 
-def mended(strategy: Any, tasks: Tasks, number: int) -> Outcome:
+def mended(strategy: Any, tasks: Tasks, number: int, **choices: Any) -> Outcome:
     """Run until validation is perfect; the faults and all chance follow from the number."""
     program = Clerk(tasks.lacking(number))
     given = {"train": tasks.examples(TRAIN), "validation": tasks.examples(VALIDATION)}
@@ -160,7 +160,7 @@ def mended(strategy: Any, tasks: Tasks, number: int) -> Outcome:
         evaluator,
         Asking(Mender(), None, subject.check),
         stopping=[ScoreReached(1.0)],
-        executor=1,
         seed=number,
+        **{"executor": 1, **choices},
     )
     return driver.run(strategy, subject.start(), Splits(TRAIN, VALIDATION))

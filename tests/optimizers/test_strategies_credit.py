@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
+from landscape import told
 from landscape_credit import Tasks, mended, telling
 
+from optimizers.budget import Budget
 from optimizers.candidate import Candidate
 from optimizers.evidence.evidence import Evidence, Line, Variable
 from optimizers.evidence.excerpt import Excerpt
+from optimizers.journal import Journal
 from optimizers.policies.credit import ByCredit, CreditPicker, credits_of, points_at, reaches, shortfalls
 from optimizers.rollout import Rollout
 from optimizers.strategies.credit import Credit
@@ -127,6 +131,17 @@ def test_runs_of_a_candidate_are_remembered_and_those_of_its_parent_are_not() ->
     assert picker.pick(SEED, [run(0.0, *NAMES, example=3)], rng) == ("agent.tone",)
     kid = SEED.edit({"agent.tone": "x"})
     assert picker.pick(kid, [run(0.0, "agent.plan")], rng) == ("agent.plan",)
+
+
+def test_credit_is_the_same_on_threads_and_when_its_evidence_comes_from_a_journal(tmp_path: Path) -> None:
+    strategy, tasks = Credit(steps=200, merges=0), Tasks(stages=2)
+    expected = told(mended(strategy, tasks, 3))
+    assert told(mended(strategy, tasks, 3, executor=8)) == expected
+    for rollouts in (12, 25):
+        for budget in (Budget(rollouts=rollouts), Budget()):
+            with Journal(tmp_path / f"{rollouts}.jsonl", {}) as journal:
+                outcome = mended(strategy, tasks, 3, journal=journal, budget=budget)
+        assert told(outcome) == expected
 
 
 TOLD_APART = {
