@@ -67,12 +67,12 @@ def _run_peer(python: str, peer: str, what: str, places: Sequence[Place], steps:
 
 
 def plain(name: str, run: Runner, size: Size) -> Iterator[Row]:
-    """Calls, tokens and time of a loop in which every reply can be read; its first repeat only warms up."""
+    """Calls, tokens and time of a loop whose replies can all be read; the first of several only warms up."""
     with ExitStack() as stack:
-        servers = [stack.enter_context(serving(Nature())) for _ in range(size.loops + 1)]
-        ran = run([served.place for served in servers], size.steps)[1:]
+        servers = [stack.enter_context(serving(Nature())) for _ in range(size.loops + (size.loops > 1))]
+        ran = run([served.place for served in servers], size.steps)[-size.loops :]
         tally = servers[-1].tally()
-        alone = [replayed(served) for served in servers][1:]
+        alone = [replayed(served) for served in servers][-size.loops :]
     title, calls = f"simulated {name} loop", tally.calls.total()
     counted, per_step = exactly(calls / size.steps), exactly(tally.tokens.total() / size.steps)
     yield Row(f"{title}, model calls a step", f"simulated calls, {name}", counted, by_role(tally))
