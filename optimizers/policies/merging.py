@@ -7,7 +7,7 @@ the ancestor is no better than either, and each of them left a part as it was th
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -53,28 +53,32 @@ class Merges:
         if not self.due or self.left <= 0:
             return None
         self.due = False
-        pairs = [pair for pair in pairs_of(pool) if _key(pair) not in self.tried]
-        if not pairs:
-            return None
-        chosen = rng.choice(pairs)
-        self.tried.add(_key(chosen))
-        self.left -= 1
+        chosen = next((pair for pair in pairs_of(pool, rng) if _key(pair) not in self.tried), None)
+        if chosen is not None:
+            self.tried.add(_key(chosen))
+            self.left -= 1
         return chosen
 
 
-def pairs_of(pool: Pool) -> list[Pair]:
-    """All pairs of the front that can be merged, each with its nearest ancestor."""
-    found = []
-    for one, other in combinations(pool.front(), 2):
+def pairs_of(pool: Pool, rng: random.Random) -> Iterator[Pair]:
+    """The pairs of the front that can be merged, in random order, each with its nearest ancestor."""
+    pairs = list(combinations(pool.front(), 2))
+    for one, other in rng.sample(pairs, len(pairs)):
         mine, its = pool.ancestors(one), pool.ancestors(other)
-        if one in its or other in mine:
-            continue
-        for key in reversed([key for key in pool.kept if key in mine & its]):
-            pair = Pair(pool.kept[one], pool.kept[other], pool.kept[key])
-            if complementary(pair) and not (pool.better(one, key) or pool.better(other, key)):
-                found.append(pair)
-                break
-    return found
+        if one not in its and other not in mine:
+            shared = [key for key in pool.kept if key in mine and key in its]
+            pair = _over(pool, one, other, shared)
+            if pair is not None:
+                yield pair
+
+
+def _over(pool: Pool, one: str, other: str, ancestors: Sequence[str]) -> Pair | None:
+    """The two over the latest of these ancestors that is better than neither."""
+    for key in reversed(ancestors):
+        pair = Pair(pool.kept[one], pool.kept[other], pool.kept[key])
+        if complementary(pair) and not (pool.better(one, key) or pool.better(other, key)):
+            return pair
+    return None
 
 
 def complementary(pair: Pair) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from optimizers.candidate import Candidate
-from optimizers.policies.fronts import Frontier, cells_of, frequencies
+from optimizers.policies.fronts import Cells, Frontier, cells_of, frequencies
 from optimizers.policies.gate import NonInferior, Strict
 from optimizers.policies.objectives import Objective, Score
 from optimizers.policies.sampling import drawn
@@ -17,29 +17,34 @@ from optimizers.rollout import Rollout
 
 @dataclass
 class Pool:
-    """Candidates by id in the order they came, and their rollouts."""
+    """Candidates by id in the order they came, and their rollouts; what follows from these is kept by id."""
 
     frontier: Frontier = "example"
     names: Sequence[str] = ()
     objective: Objective = field(default_factory=Score)
     kept: dict[str, Candidate] = field(default_factory=dict)
     rollouts: dict[str, tuple[Rollout, ...]] = field(default_factory=dict)
+    cells: dict[str, Cells] = field(default_factory=dict)
+    lineage: dict[str, frozenset[str]] = field(default_factory=dict)
+    standing: dict[str, int] | None = None
 
     def __contains__(self, candidate: object) -> bool:
         return isinstance(candidate, Candidate) and candidate.id in self.kept
 
     def add(self, candidate: Candidate, rollouts: tuple[Rollout, ...]) -> None:
-        self.kept.setdefault(candidate.id, candidate)
-        self.rollouts[candidate.id] = rollouts
+        key = candidate.id
+        self.kept.setdefault(key, candidate)
+        self.rollouts[key] = rollouts
+        self.cells[key] = cells_of(self.objective.view(rollouts), self.frontier, self.names)
+        parents = [one for one in self.kept[key].parents if one in self.kept]
+        self.lineage[key] = frozenset(parents).union(*(self.lineage[one] for one in parents))
+        self.standing = None
 
     def front(self) -> dict[str, int]:
         """On how many fronts each candidate stands, by id; without those that are dominated."""
-        return frequencies(
-            {
-                key: cells_of(self.objective.view(found), self.frontier, self.names)
-                for key, found in self.rollouts.items()
-            }
-        )
+        if self.standing is None:
+            self.standing = frequencies(self.cells)
+        return self.standing
 
     def parent(self, rng: random.Random) -> Candidate:
         """A candidate of the front, drawn by how often it stands on one; any when all runs failed."""
@@ -66,13 +71,6 @@ class Pool:
         """What it reached on each example, None where it failed."""
         return by_example(self.objective.view(self.rollouts[key]))
 
-    def ancestors(self, key: str) -> set[str]:
+    def ancestors(self, key: str) -> frozenset[str]:
         """The ids of all kept candidates it descends from."""
-        found: set[str] = set()
-        waiting = list(self.kept[key].parents)
-        while waiting:
-            one = waiting.pop()
-            if one in self.kept and one not in found:
-                found.add(one)
-                waiting.extend(self.kept[one].parents)
-        return found
+        return self.lineage[key]
