@@ -249,16 +249,18 @@ def test_a_token_budget_refuses_a_model_without_a_limit_on_its_replies():
 
 
 def test_after_the_deadline_nothing_new_is_started():
-    began, starts = time.monotonic(), []
+    runs = []
 
     def slow(job: Job) -> Rollout:
-        starts.append(time.monotonic() - began)
-        time.sleep(0.02)
+        runs.append(job)
+        if job.split == "train":
+            time.sleep(0.5)  # so that the deadline is over when it ends, whenever it began
         return height(job)
 
-    outcome = driver(slow, budget=Budget(seconds=0.3)).run(STRATEGIES["random"], SEED, SPLITS)
-    assert max(starts) < 0.3 + 0.1
-    assert "of 0.3 seconds are over" in outcome.stopped
+    outcome = driver(slow, budget=Budget(seconds=0.5)).run(STRATEGIES["random"], SEED, SPLITS)
+    # Each of two workers may have begun a run on train before the time was over, and none after it.
+    assert sum(job.split == "train" for job in runs) <= 2
+    assert "of 0.5 seconds are over" in outcome.stopped or "scoring the seed" in outcome.stopped
 
 
 def test_a_run_that_its_deadline_ended_still_has_its_winner_when_replayed_after_it(tmp_path):
@@ -266,14 +268,19 @@ def test_a_run_that_its_deadline_ended_still_has_its_winner_when_replayed_after_
         time.sleep(0.005)
         return height(job)
 
-    sessions = Counted(slow), Counted(slow)
-    for evaluate in sessions:
-        with Journal(tmp_path / "run.jsonl", {}) as journal:
-            driver = Driver(evaluate, budget=Budget(seconds=0.3), journal=journal)
-            outcome = driver.run(LocalSearching(SPACES, 10_000), SEED, SPLITS)
-        assert outcome.winner != SEED
+    def run(evaluate, seconds):
+        with Journal(tmp_path / f"{seconds}.jsonl", {}) as journal:
+            driver = Driver(evaluate, budget=Budget(seconds=seconds), journal=journal)
+            return driver.run(LocalSearching(SPACES, 10_000), SEED, SPLITS)
+
+    # On a busy machine the shorter deadlines may pass before anything better was found.
+    for seconds in (0.3, 1.5, 7.5, 30.0):
+        first, second = Counted(slow), Counted(slow)
+        if run(first, seconds).winner != SEED:
+            break
+    assert run(second, seconds).winner != SEED
     # The clock decides whether a little more is tried, but nothing is done twice.
-    assert set(sessions[0].runs).isdisjoint(sessions[1].runs)
+    assert set(first.runs).isdisjoint(second.runs)
 
 
 def test_what_scoring_the_winner_takes_is_held_back_from_the_search():
