@@ -77,7 +77,7 @@ def main():
     sort = trace.classify(subject, Subject, model=clerk, temperature=0)
     optimizer = OptoPrime(sort.parameters(), llm=teacher, objective="Sort every letter as its reader would.")
     trainer = Trainer(
-        sort, optimizer, judge, strategy=Gated(batch=4, steps=3), executor=1, callbacks=[tell], progress=False
+        sort, optimizer, judge, strategy=Gated(batch=6, steps=3), executor=1, callbacks=[tell], progress=False
     )
     result = trainer.fit(TRAIN, VALIDATION, TEST)
     print(f"\n{result}\n")

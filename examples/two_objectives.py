@@ -1,4 +1,4 @@
-"""Right answers and short ones: a Pareto search keeps what is best at either, and merges the two.
+"""Right answers or short ones: a Pareto search keeps what is best at either, for you to choose from.
 
     python examples/two_objectives.py [--model NAME]
 
@@ -21,7 +21,7 @@ from tracelib.testing import ScriptedModel
 FACTS = "The shop opens at 9 and closes at 18. Parcels take 3 days. Goods can be returned for 30 days."
 TRAIN = [
     ("When do you open?", "9"),
-    ("How long may I keep a lamp before I return it?", "30"),
+    ("May I return a lamp after two weeks?", "30"),
     ("How long does a parcel take?", "3"),
     ("Until when are you there?", "18"),
 ]
@@ -125,12 +125,13 @@ LETTER = "Dear customer, thank you very much for asking. {} We are always glad t
 
 
 def played_clerk(messages):
-    """Knows the figure, and says it where it was told to, or where the question is easy."""
+    """Names the figure where it was told to; in one word it says yes where it is asked whether one may."""
     told, question = messages[0]["content"], messages[-1]["content"].lower()
     figure = next((figure for word, figure in FIGURES.items() if word in question), "")
     named = "figure" in told or "when" in question
-    said = f"It is {figure}." if named and figure else "It depends."
-    return said if "one sentence" in told else LETTER.format(said)
+    if "one word" in told:
+        return f"{figure}." if named and not question.startswith(("can", "may")) else "Yes."
+    return LETTER.format(f"It is {figure}." if named else "It depends.")
 
 
 def played_teacher(messages):
@@ -144,7 +145,7 @@ def played_teacher(messages):
 
 LESSONS = {
     "what": ("some answers lack the figure", "Answer the customer's question with the exact figure."),
-    "how": ("nobody reads a letter", "Write one sentence."),
+    "how": ("nobody reads a letter", "Answer in one word."),
 }
 
 if __name__ == "__main__":

@@ -78,8 +78,9 @@ TOLD = {
     "extraction": ["1 x pen", "15.75", "went back with", "the items come to 13.50 and the total is 15.75"],
     "classification": ["invoice   I was charged twice", "(it is delivery)", "4 of 5 were sorted"],
     "classifier_prompt": [
-        "for train 100% are right",
+        "for train 83% are right",
         "for validation 67% are right",
+        "for train 100% are right",
         "for validation 100% are right",
         "improved; 2 candidates tried",
         "The prompt is now: You sort letters to a shop. Look for what went wrong first",
@@ -93,11 +94,11 @@ TOLD = {
         "The till says 21.5",
     ],
     "two_objectives": [
-        "merged: how from",
-        "  right 100%  words 21.0",
-        "* right  75%  words  2.8",
-        "* right 100%  words  3.0",
-        "improved; 3 candidates tried",
+        "what rewritten: some answers lack the figure",
+        "* right 100%  words 21.0",
+        "words  1.0",
+        "Answer in one word.",
+        "improved; ",
     ],
     "search_config": [
         "tried    0.83",
