@@ -90,7 +90,7 @@ def fail(connection: Connection) -> None:
     connection.execute(text("INSERT INTO no_such_table VALUES (1)"))
 
 
-FUTURE: Sequence[Step] = (*STEPS, ("0002 names of users", widen), ("0003 known users", fill))
+FUTURE: Sequence[Step] = (*STEPS, ("9001 names of users", widen), ("9002 known users", fill))
 
 
 def shape(database: Database) -> dict[str, list[str]]:
@@ -176,7 +176,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(old: str) -> None:
     database = url_database(old)
     before = shape(database), applied(database), notes(database)
     with pytest.raises(StoreError, match="no_such_table"):
-        migrate(database, (*FUTURE, ("0004 wrong", fail)))
+        migrate(database, (*FUTURE, ("9003 wrong", fail)))
     assert (shape(database), applied(database), notes(database)) == before
     migrate(database, FUTURE)
     assert notes(database) == {"first": "widened", "second": "filled"}
@@ -186,6 +186,6 @@ def test_a_database_of_a_later_release_is_left_as_it_is(old: str) -> None:
     database = url_database(old)
     migrate(database, FUTURE)
     before = shape(database), applied(database)
-    with pytest.warns(StoreWarning, match="0002 names of users, 0003 known users"):
+    with pytest.warns(StoreWarning, match="9001 names of users, 9002 known users"):
         migrate(database)
     assert (shape(database), applied(database)) == before

@@ -188,6 +188,8 @@ def usage(call: StoredCall) -> str:
         told.append(counted(call.attempts, "attempt"))
     if call.first_token is not None:
         told.append(f"first token after {span(call.first_token)}")
+    if call.sandbox is not None:
+        told.append(f"learned code, in the sandbox {call.sandbox}")
     return ", ".join(filter(None, told))
 
 

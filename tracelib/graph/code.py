@@ -41,7 +41,7 @@ class CodeSlot:
         self.owner = owner
         self.original = source_of(fn)
         self._functions: dict[str, Callable[..., Any]] = {self.original: fn}
-        self._confined: set[str] = set()
+        self._confined: dict[str, Runner] = {}
 
     @property
     def program(self) -> str | None:
@@ -57,9 +57,9 @@ class CodeSlot:
 
     def confine(self, source: str, runner: Runner) -> None:
         """From now on a runner runs this source wherever the function is called; never the user's own."""
-        if source != self.original and not self.confines(source):
+        if source != self.original and self._confined.get(source) != runner:
             self._functions[source] = runner(self, source, self._compiled(source))
-            self._confined.add(source)
+            self._confined[source] = runner
 
     def confines(self, source: str) -> bool:
         """Whether a runner runs this source."""

@@ -245,8 +245,9 @@ def annotate(**facts: Any) -> None:
     """Say something about the running call to whoever keeps records: the model asked, its usage, its cost.
 
     A store keeps `model`, `provider`, `tokens_in`, `tokens_out`, `tokens_cached`, `tokens_reasoning`,
-    `attempts`, `first_token_ns`, `cost_nano` (billionths of a dollar) and `request` (any value). Where
-    nothing runs or nothing is recorded it does nothing; said again, the later word holds.
+    `attempts`, `first_token_ns`, `cost_nano` (billionths of a dollar), `sandbox` (where learned code ran)
+    and `request` (any value). Where nothing runs or nothing is recorded it does nothing; said again, the
+    later word holds.
     """
     frame = _running()
     if frame is not None:

@@ -24,6 +24,9 @@ SECCOMP_MODE_FILTER = 2
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_VERSION = 1
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
+PR_SET_KEEPCAPS = 8
+CAPABILITIES = struct.pack("Ii", 0x20080522, 0)
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
 
 # The kernel's number of each call on x86_64 and on aarch64 (-1: there is none there).
 CALLS = {
@@ -203,11 +206,22 @@ def die_with_parent() -> None:
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def nobody() -> None:
-    """Be the user nobody, for good; only root can."""
+def nobody(reading: bool) -> None:
+    """Be the user nobody, for good; only root can.
+
+    With `reading` files are read that are root's alone, as an interpreter in root's home is: of those that
+    Landlock leaves, so only after `read_only`.
+    """
+    libc = _libc()
+    if reading:
+        _done(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "to keep a capability")
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
+    if reading:
+        for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, 0):
+            if libc.capset(CAPABILITIES, struct.pack("IIIIII", capability, capability, 0, 0, 0, 0)) == 0:
+                return
 
 
 def bounded(memory: int, cpu: int, files: int = 64) -> None:

@@ -15,6 +15,7 @@ import decimal
 import enum
 import json
 import math
+import pathlib
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -187,6 +188,8 @@ WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
     decimal.Decimal: lambda value: ("decimal", str(value)),
     Fraction: lambda value: ("fraction", [value.numerator, value.denominator]),
     uuid.UUID: lambda value: ("uuid", str(value)),
+    pathlib.PurePosixPath: lambda value: ("purepath", str(value)),
+    type(pathlib.Path()): lambda value: ("path", str(value)),
     datetime.datetime: lambda value: ("datetime", [value.isoformat(), value.fold]),
     datetime.date: lambda value: ("date", value.isoformat()),
     datetime.time: lambda value: ("time", [value.isoformat(), value.fold]),
@@ -347,6 +350,8 @@ READERS: dict[str, Reader] = {
     "fraction": lambda data, path, known: Fraction(*data),
     "uuid": lambda data, path, known: uuid.UUID(data),
     "datetime": lambda data, path, known: datetime.datetime.fromisoformat(data[0]).replace(fold=data[1]),
+    "purepath": lambda data, path, known: pathlib.PurePosixPath(data),
+    "path": lambda data, path, known: pathlib.Path(data),
     "date": lambda data, path, known: datetime.date.fromisoformat(data),
     "time": lambda data, path, known: datetime.time.fromisoformat(data[0]).replace(fold=data[1]),
     "timedelta": lambda data, path, known: datetime.timedelta(*data),

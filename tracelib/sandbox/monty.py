@@ -6,7 +6,9 @@ standard library. Code beyond that fails with its error. Needs the extra `[monty
 
 from __future__ import annotations
 
+import contextvars
 import importlib.util
+import io
 import threading
 import types
 from collections import OrderedDict
@@ -38,7 +40,7 @@ class MontySandbox:
             raise SandboxUnavailable(f"monty has no installed packages: {', '.join(packages)} cannot be used")
         self.limits = limits or SandboxLimits()
         self._pool: Any = None
-        self._idle: OrderedDict[str, list[Any]] = OrderedDict()
+        self._idle: OrderedDict[str, list[Session]] = OrderedDict()
         self._lock = threading.Lock()
 
     @staticmethod
@@ -57,64 +59,25 @@ class MontySandbox:
         """What a call of the code came to; raises SandboxStopped when it was stopped or died."""
         session = self._session(code)
         lookup = {name: _tool(outside, name) for name in code.tools}
-        known = Known({}, lambda told: _stand_in(told, outside))
-        inputs = {
-            "_t_args": tuple(crossing.read(one, known) for one in given.args),
-            "_t_keywords": {name: crossing.read(one, known) for name, one in given.kwargs.items()},
-            **{name: crossing.read(one, known) for name, one in given.values.items()},
-        }
-        said = self._said(session, code, CALL, inputs=inputs, external_lookup=lookup)
+        said = session.fed(CALL, inputs=_inputs(given, outside), external_lookup=lookup)
         with self._lock:
             self._idle.setdefault(code.key, []).append(session)
             self._idle.move_to_end(code.key)
             old = [self._idle.popitem(last=False)[1] for _ in range(len(self._idle) - IDLE)]
         for one in (one for several in old for one in several):
-            one.__exit__(None, None, None)
+            one.close()
         return said
 
-    def _session(self, code: Code) -> Any:
+    def _session(self, code: Code) -> Session:
         with self._lock:
             waiting = self._idle.get(code.key)
             if waiting:
                 return waiting.pop()
             if self._pool is None:
                 self._pool = _package().Monty(max_processes=PROCESSES).__enter__()
-        limits = {"max_feed_duration_secs": self.limits.wall, "max_memory": self.limits.memory}
-        session = self._pool.checkout(script_name=code.file, limits=limits).__enter__()
-        for source in (*map(undecorated, code.closures), code.source):
-            said = self._said(session, code, source)
-            if said.error is not None:
-                raise SandboxStopped(f"{code.name} does not fit monty: {said.error.kind}: {said.error.said}")
-        self._said(session, code, f"_t_function = {code.name}")
+        session = Session(self._pool, code, self.limits)
+        session.load()
         return session
-
-    def _said(self, session: Any, code: Code, source: str, **options: Any) -> Said:
-        """What feeding a session came to; a session that was stopped or died is closed."""
-        printed: list[str] = []
-        monty = _package()
-        try:
-            value = session.feed_run(source, print_callback=lambda _, text: printed.append(text), **options)
-            return Said(crossing.written(value, "the result"), printed="".join(printed)[:PRINTED])
-        except NotCrossing as error:
-            return Said(error=Raised("NotCrossing", str(error)), printed="".join(printed)[:PRINTED])
-        except monty.MontyRuntimeError as error:
-            return self._raised(session, code, error, "".join(printed)[:PRINTED])
-        except monty.MontyError as error:
-            session.__exit__(None, None, None)
-            raise SandboxStopped(f"the code was stopped: {error}") from error
-
-    def _raised(self, session: Any, code: Code, error: Any, printed: str) -> Said:
-        kind, _, said = error.display(format="type-msg").partition(": ")
-        if kind == "TimeoutError":
-            session.__exit__(None, None, None)
-            raise SandboxStopped(f"the code took more than {self.limits.wall:g} seconds and was stopped")
-        # The source is what was fed after the closures.
-        files = {f"<python-input-{len(code.closures)}>": code.file}
-        lines = tuple(
-            (files.get(frame.filename, frame.filename), frame.line, frame.function_name or "")
-            for frame in error.traceback()
-        )
-        return Said(error=Raised(kind, said, lines), printed=printed)
 
     def close(self) -> None:
         """End all its processes; a later call starts new ones."""
@@ -125,14 +88,80 @@ class MontySandbox:
             pool.__exit__(None, None, None)
 
 
+class Session:
+    """One candidate's interpreter. One that was stopped or died is closed."""
+
+    def __init__(self, pool: Any, code: Code, limits: SandboxLimits) -> None:
+        self._code = code
+        self._wall = limits.wall
+        self._files: dict[str, str] = {}
+        self._count = 0
+        bounds = {"max_feed_duration_secs": limits.wall, "max_memory": limits.memory}
+        self._session = pool.checkout(limits=bounds).__enter__()
+
+    def load(self) -> None:
+        """Define what the function reaches, then the function; what monty knows not is missed when used."""
+        for closure in self._code.closures:
+            for statement in undecorated(closure, self._code.tools):
+                self.fed(statement)
+        said = self.fed(self._code.source, file=self._code.file)
+        if said.error is not None:
+            self.close()
+            raise SandboxStopped(
+                f"{self._code.name} does not fit monty: {said.error.kind}: {said.error.said}"
+            )
+        self.fed(f"_t_function = {self._code.name}")
+
+    def fed(self, source: str, file: str | None = None, **options: Any) -> Said:
+        """What a piece of source came to; its lines are known by `file` from then on."""
+        monty, printed = _package(), io.StringIO()
+        self._files[f"<python-input-{self._count}>"] = file or "<closure>"
+        self._count += 1
+        try:
+            value = self._session.feed_run(
+                source, print_callback=lambda _, text: printed.write(text), **options
+            )
+            return Said(crossing.written(value, "the result"), printed=printed.getvalue()[:PRINTED])
+        except NotCrossing as error:
+            return Said(error=Raised("NotCrossing", str(error)), printed=printed.getvalue()[:PRINTED])
+        except (monty.MontyRuntimeError, monty.MontySyntaxError) as error:
+            return Said(error=self._raised(error), printed=printed.getvalue()[:PRINTED])
+        except monty.MontyError as error:
+            self.close()
+            raise SandboxStopped(f"the code was stopped: {error}") from error
+
+    def _raised(self, error: Any) -> Raised:
+        kind, _, said = error.display(format="type-msg").partition(": ")
+        if kind == "TimeoutError":
+            self.close()
+            raise SandboxStopped(f"the code took more than {self._wall:g} seconds and was stopped")
+        frames = error.traceback() if hasattr(error, "traceback") else ()
+        lines = [(self._files.get(one.filename, one.filename), one.line, one.function_name) for one in frames]
+        return Raised(kind, said, tuple((file, line, name or "") for file, line, name in lines))
+
+    def close(self) -> None:
+        self._session.__exit__(None, None, None)
+
+
+def _inputs(given: Given, outside: Outside) -> dict[str, Any]:
+    known = Known({}, lambda told: _stand_in(told, outside))
+    return {
+        "_t_args": tuple(crossing.read(one, known) for one in given.args),
+        "_t_keywords": {name: crossing.read(one, known) for name, one in given.kwargs.items()},
+        **{name: crossing.read(one, known) for name, one in given.values.items()},
+    }
+
+
 def _package() -> Any:
     return importlib.import_module("pydantic_monty")
 
 
 def _tool(outside: Outside, name: str) -> Any:
+    here = contextvars.copy_context()  # monty calls from a thread of its own
+
     def tool(*args: Any, **keywords: Any) -> Any:
         given = [crossing.written(args), crossing.written(keywords)]
-        return _value(outside.answer({"tool": [None, name, *given]}))
+        return _value(here.copy().run(outside.answer, {"tool": [None, name, *given]}))
 
     return tool
 

@@ -16,29 +16,30 @@ from typing import Any
 from tracelib.errors import SandboxUnavailable
 from tracelib.sandbox import confinement
 from tracelib.sandbox.child import STARTING, Child
+from tracelib.sandbox.installed import homes_of
 from tracelib.sandbox.sandbox import SandboxLimits
 
 WORKER = Path(__file__).with_name("worker.py")
 LOADED = """
 abc array ast asyncio base64 binascii bisect calendar cmath codecs collections contextlib copy csv ctypes
 dataclasses datetime decimal difflib enum fractions functools hashlib heapq html inspect io itertools json
-keyword locale logging math numbers operator pprint queue random re secrets shlex statistics string struct
-textwrap threading time traceback types typing unicodedata uuid urllib.parse warnings weakref zoneinfo
+keyword locale logging math numbers operator pathlib pprint queue random re secrets shlex statistics string
+struct textwrap threading time traceback types typing unicodedata uuid urllib.parse warnings weakref zoneinfo
 """
-"""What is loaded beforehand where the user nobody cannot read the interpreter's files."""
+"""What is loaded beforehand where no file may be opened afterwards."""
 
 
 class Nursery:
     """The process that forks children; raises SandboxUnavailable when it cannot be started."""
 
-    def __init__(self, packages: tuple[str, ...]) -> None:
+    def __init__(self, packages: tuple[str, ...], landlock: bool = True) -> None:
         # Messages keep their bounds: one is one request.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(WORKER), json.dumps(settings(packages))],
+                [sys.executable, "-I", "-S", str(WORKER), json.dumps(settings(packages, landlock))],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -103,15 +104,16 @@ class Nursery:
             self._process.stderr.close()
 
 
-def settings(packages: tuple[str, ...]) -> dict[str, Any]:
+def settings(packages: tuple[str, ...], landlock: bool = True) -> dict[str, Any]:
     """What a nursery is told: what it may read and loads beforehand, and whom it becomes."""
     root = os.geteuid() == 0
-    homes = [str(Path(path)) for path in _package_homes(packages)]
+    reads = landlock and bool(confinement.landlock_version())
+    homes = [str(Path(path)) for path in homes_of(packages)]
     return {
         "path": [str(Path(home).parent) for home in homes],
-        "modules": [*(LOADED.split() if root else ()), *packages],
+        "modules": [*(() if reads else LOADED.split()), *packages],
         "readable": [*_interpreter(), *homes],
-        "landlock": bool(confinement.landlock_version()),
+        "landlock": reads,
         "nobody": root,
     }
 
@@ -126,11 +128,3 @@ def _interpreter() -> list[str]:
         for entry in os.scandir(folder)
         if entry.name not in ("site-packages", "dist-packages")
     ]
-
-
-def _package_homes(packages: tuple[str, ...]) -> list[str]:
-    homes = []
-    for name in packages:
-        module = sys.modules.get(name) or __import__(name)
-        homes += [str(path) for path in getattr(module, "__path__", [])] or [str(module.__file__)]
-    return homes

@@ -16,6 +16,8 @@ from tracelib.sandbox.sandbox import Given
 
 Tools = Mapping[str, Callable[..., Any]]
 UNSEEN = (types.ModuleType, type, types.BuiltinFunctionType, types.FunctionType, types.MethodType)
+HEAP = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: the class was made while the program ran, as every class of Python is."""
 WAYS_OUT = (
     "pass what the code needs of it as an argument, name the function that uses it in tools=[...], or allow "
     "the code to run in this process"
@@ -33,7 +35,8 @@ class Session:
         self._tools = tools
         self._bound = bound
         self._stayed: list[Any] = []
-        self._known = Known({}, self._returned)
+        self._classes: dict[str, type] = {}
+        self._known = Known(self._classes, self._returned)
         for kind in classes:
             self._know(kind)
 
@@ -68,7 +71,7 @@ class Session:
         """A value that stays here: an object of a class in Python, by number, class and attributes."""
         if isinstance(value, Node):
             return None
-        if isinstance(value, UNSEEN) or not isinstance(getattr(value, "__dict__", None), dict):
+        if isinstance(value, UNSEEN) or not _is_python(value):
             return None
         if crossing.fields_of(value) is not None:
             self._know(type(value))
@@ -88,7 +91,8 @@ class Session:
         return [len(self._stayed) - 1, kind, names]
 
     def _know(self, kind: type) -> None:
-        self._known.classes[f"sandboxed:{kind.__qualname__}"] = kind  # type: ignore[index]
+        for name in (f"sandboxed:{kind.__qualname__}", crossing.name_of(kind)):
+            self._classes[name] = kind
 
     # What is asked
 
@@ -120,6 +124,11 @@ class Session:
         if type(positional) is not tuple or type(keywords) is not dict:
             raise NotCrossing("a tool is called with arguments")
         return self._written(function(*positional, **keywords), f"the result of {name}")
+
+
+def _is_python(value: Any) -> bool:
+    """Whether it is an object of a class written in Python, with attributes of its own."""
+    return bool(type(value).__flags__ & HEAP) and isinstance(getattr(value, "__dict__", None), dict)
 
 
 def _learned_methods(owner: Any) -> set[str]:

@@ -23,14 +23,19 @@ class ProcessSandbox:
     """Runs code in processes that the kernel keeps from files, sockets, programs and other processes.
 
     One process is started when it is first needed; it forks a child per candidate in about a millisecond.
-    Safe to be used from many threads: each call in progress has a child of its own.
+    Safe to be used from many threads: each call in progress has a child of its own. Without `landlock`, or
+    where the kernel has none, no file is opened at all: what code imports must be among the modules that
+    are loaded beforehand.
     """
 
     name = "process"
 
-    def __init__(self, packages: Sequence[str] = (), limits: SandboxLimits | None = None) -> None:
+    def __init__(
+        self, packages: Sequence[str] = (), limits: SandboxLimits | None = None, landlock: bool = True
+    ) -> None:
         self.limits = limits or SandboxLimits()
         self._packages = tuple(packages)
+        self._landlock = landlock
         self._kept: Nursery | None = None
         self._idle: OrderedDict[Child, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -67,12 +72,13 @@ class ProcessSandbox:
 
     def _child_for(self, code: Code) -> Child:
         self._forget_if_forked()
+        nursery = self._nursery()
         with self._lock:
             for child, key in self._idle.items():
                 if key == code.key:
                     del self._idle[child]
                     return child
-        child = self._nursery().fork(self.limits)
+        child = nursery.fork(self.limits)
         try:
             child.load(code, self.limits)
         except BaseException:
@@ -89,9 +95,19 @@ class ProcessSandbox:
 
     def _nursery(self) -> Nursery:
         with self._lock:
-            if self._kept is None or not self._kept.alive:
-                self._kept = Nursery(self._packages)
+            if self._kept is not None and not self._kept.alive:
+                self._bury(self._kept)
+                self._kept = None
+            if self._kept is None:
+                self._kept = Nursery(self._packages, self._landlock)
             return self._kept
+
+    def _bury(self, nursery: Nursery) -> None:
+        """Close what is left of a process that died: its children died with it."""
+        for child in self._idle:
+            child.socket.close()
+        self._idle.clear()
+        nursery.close()
 
     def _forget_if_forked(self) -> None:
         """A fork of this process starts its own: children of one socket cannot serve two."""

@@ -46,13 +46,15 @@ class Confined:
     def code(self) -> Code:
         """What travels. It is made at the first call, when every name of the module is there."""
         fn, function = self._slot.fn, self._function
-        closures = dict.fromkeys((lexical_closure(fn), lexical_closure(function)))
+        owner = _class_around(fn)
+        # A method needs its class, which the closure of the bare function need not have.
+        reaching = (function,) if owner is None else (fn, function)
         return Code(
             fn.__name__,
             self._source,
             function.__code__.co_filename,
-            tuple(closures),
-            _class_around(fn),
+            tuple(dict.fromkeys(map(lexical_closure, reaching))),
+            owner,
             tuple(self._place.tools),
         )
 

@@ -59,7 +59,7 @@ class Servant:
             self.module.__dict__[name] = crossing.read(value, self.known, name)
         args = crossing.read(given["args"], self.known, "args")
         keywords = crossing.read(given["kwargs"], self.known, "kwargs")
-        self.given = given, args, keywords
+        self.given = self.told_of(args, keywords), args, keywords
         value = self.function(*args, **keywords)
         if isinstance(value, types.CoroutineType):
             value = run_coroutine(value)
@@ -67,16 +67,18 @@ class Servant:
             value = list(value)
         return crossing.written(value, "the result", handle_of)
 
+    def told_of(self, args: list[Any], keywords: dict[str, Any]) -> dict[str, Any]:
+        """Each argument of the call as it is written now, by what it is called."""
+        named = {f"argument {place}": one for place, one in enumerate(args)}
+        return {name: told_or_nothing(one) for name, one in (named | keywords).items()}
+
     def changed(self) -> list[str]:
         """Which arguments of the call are no longer what was given."""
         if self.given is None:
             return []
-        given, args, keywords = self.given
-        places = [
-            (f"argument {place}", *pair) for place, pair in enumerate(zip(given["args"], args, strict=True))
-        ]
-        named = [(name, given["kwargs"][name], value) for name, value in keywords.items()]
-        return [name for name, told, value in (*places, *named) if not unchanged(told, value)]
+        before, args, keywords = self.given
+        now = self.told_of(args, keywords)
+        return [name for name in before if before[name] != now[name]]
 
     def ask(self, question: dict[str, Any]) -> Any:
         """The answer of the program outside; raises RuntimeError with its words when it has none."""
@@ -115,6 +117,8 @@ def run_each(program: str, names: dict[str, Any]) -> None:
         code = compile(ast.Module([statement], []), "<closure>", "exec")
         try:
             exec(code, names)
+        except NotHere as error:
+            names.update(dict.fromkeys(bound_by(statement), Unmade(str(error))))
         except Exception as error:
             unmade = Unmade(f"{type(error).__name__}: {error}")
             names.update(dict.fromkeys(bound_by(statement), unmade))
@@ -134,6 +138,10 @@ def bound_by(statement: ast.stmt) -> list[str]:
     return named
 
 
+class NotHere(RuntimeError):  # noqa: N818 - what it says
+    """Something that could not be made in the sandbox was used."""
+
+
 class Unmade:
     """Stands for what could not be made in the sandbox: a module that is not there, a client, a file."""
 
@@ -141,7 +149,7 @@ class Unmade:
         self.__dict__["_t_reason"] = reason
 
     def _refuse(self, *args: Any, **keywords: Any) -> Any:
-        raise RuntimeError(f"this is not there in the sandbox: {self.__dict__['_t_reason']}")
+        raise NotHere(self.__dict__["_t_reason"])
 
     __call__ = __getattr__ = __getitem__ = __iter__ = __len__ = __bool__ = __enter__ = _refuse
     __add__ = __radd__ = __mul__ = __contains__ = __str__ = __eq__ = __lt__ = _refuse
@@ -180,7 +188,8 @@ class Stayed:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"{type(self).__name__} has no {name!r} in the sandbox: of an object outside there are its own "
-            "attributes and what the source of its class says"
+            "attributes and what the source of its class says. Name the method, or a function that uses "
+            "the object, in tools=[...]; pass what is needed of it as an argument; or allow in_process"
         )
 
     def __getattribute__(self, name: str) -> Any:
@@ -213,12 +222,12 @@ class Tool:
         return servant.ask({"tool": [handle, self.__name__, *given]})
 
 
-def unchanged(told: Any, value: Any) -> bool:
-    """Whether a value is written as it was given; what cannot be written any more has changed."""
+def told_or_nothing(value: Any) -> Any:
+    """How a value is written; None for one that cannot be, as after code has put a function into it."""
     try:
-        return bool(crossing.written(value, hand=handle_of) == told)
+        return crossing.written(value, hand=handle_of)
     except crossing.NotCrossing:
-        return False
+        return None
 
 
 def handle_of(value: Any) -> Any:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 
 HOME = "tracelib"
 
 
-def undecorated(program: str) -> str:
-    """The program without imports of tracelib and its decorators; `node(value)` becomes the value."""
+def undecorated(program: str, without: Container[str] = ()) -> list[str]:
+    """The program's statements without imports and decorators of tracelib; `node(value)` is the value.
+
+    Functions and classes of the names in `without` are left out.
+    """
     tree = ast.parse(program)
-    return ast.unparse(ast.fix_missing_locations(_Plain(_names_of(tree)).visit(tree)))
+    plain = ast.fix_missing_locations(_Plain(_names_of(tree)).visit(tree))
+    kept = [one for one in plain.body if getattr(one, "name", None) not in without]
+    return [ast.unparse(statement) for statement in kept]
 
 
 def _names_of(tree: ast.Module) -> frozenset[str]:

@@ -84,7 +84,7 @@ def main() -> None:
     if settings["landlock"]:
         confinement.read_only(settings["readable"])
     if settings["nobody"]:
-        confinement.nobody()
+        confinement.nobody(reading=settings["landlock"])
     tell(control, {"ready": os.getpid()})
     nurse(control, settings)
 

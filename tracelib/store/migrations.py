@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import DDL, Connection, inspect, select
 
 from tracelib.errors import StoreWarning
 from tracelib.store.database import Database
@@ -18,7 +18,12 @@ from tracelib.store.schema import metadata, migration
 
 Step = tuple[str, Callable[[Connection], None]]
 
-STEPS: Sequence[Step] = (("0001 first tables", metadata.create_all),)
+
+def _sandbox(connection: Connection) -> None:
+    connection.execute(DDL("ALTER TABLE call ADD COLUMN sandbox TEXT"))
+
+
+STEPS: Sequence[Step] = (("0001 first tables", metadata.create_all), ("0002 sandbox of a call", _sandbox))
 """In order of time. A released step is never changed; tests hold a database of each release."""
 
 LOCK = 0x7472616365  # "trace"

@@ -81,6 +81,7 @@ class StoredCall:
     attempts: int | None = None
     first_token: float | None = None
     cost: float | None = None
+    sandbox: str | None = None  # where code that a model wrote ran
     run: str | None = None
     tags: tuple[str, ...] = ()
     place: int = 0

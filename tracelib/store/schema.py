@@ -121,6 +121,7 @@ call = Table(
     Column("tokens_reasoning", Integer),
     Column("attempts", Integer),
     Column("cost_nano", BigInteger),  # NULL when the price is unknown, never 0
+    Column("sandbox", Text),  # where code that a model wrote ran; NULL for the user's own
 )
 Index("ix_call_id", call.c.id, unique=True)
 Index("ix_call_trace", call.c.trace)

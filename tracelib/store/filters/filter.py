@@ -17,6 +17,7 @@ value in it becomes a bound parameter. It means the same on SQLite and PostgreSQ
 | `tokens_in`, `tokens_out`, `tokens` | tokens, and their sum | a number |
 | `cost` | dollars | a number |
 | `attempts` | of asking the model | a number |
+| `sandbox` | where code that a model wrote ran | text; None for your own code |
 | `run` | the run it belongs to | a name or an id |
 | `tags` | its tags | `"good" in tags` |
 | `score`, `score("accuracy")`, `score.accuracy` | its newest score, of any name or of one | a number |
@@ -69,6 +70,7 @@ FIELDS: dict[str, Operand] = {
     "tokens": Number("tokens", call.c.tokens_in + call.c.tokens_out),
     "cost": Number("cost", call.c.cost_nano, 10**9),
     "attempts": Number("attempts", call.c.attempts),
+    "sandbox": Text("sandbox", call.c.sandbox, nullable=True),
     "run": OfRun(),
     "tags": Tags(),
     "score": score(None),

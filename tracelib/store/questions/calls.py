@@ -160,6 +160,7 @@ def _stored(
         attempts=row.attempts,
         first_token=None if row.first_token_ns is None else row.first_token_ns / NANO,
         cost=None if row.cost_nano is None else row.cost_nano / NANO,
+        sandbox=row.sandbox,
         place=row.place,
         run=run,
         tags=tags,

@@ -100,7 +100,7 @@ class _Reviver:
         if not isinstance(fields, dict):
             return opaque(kept)
         stored = Stored(name, fields)
-        kind = self.types(name) if self.types is not None else None
+        kind = self.types(name) if self.types is not None and isinstance(name, str) else None
         if kind is None:
             return stored
         try:

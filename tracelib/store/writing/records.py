@@ -58,8 +58,9 @@ FACTS = (
     "attempts",
     "first_token_ns",
     "cost_nano",
+    "sandbox",
 )
-"""What a call of a language model tells, by the column that keeps it."""
+"""What a call of a language model, or of learned code, tells, by the column that keeps it."""
 
 
 def read_call(payload: bytes) -> tuple[str, Head, list[str]]:
