@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import DDL, Connection, inspect, select
+from sqlalchemy import Connection, inspect, select, text
 
 from tracelib.errors import StoreWarning
 from tracelib.store.database import Database
@@ -20,7 +20,7 @@ Step = tuple[str, Callable[[Connection], None]]
 
 
 def _sandbox(connection: Connection) -> None:
-    connection.execute(DDL("ALTER TABLE call ADD COLUMN sandbox TEXT"))
+    connection.execute(text("ALTER TABLE call ADD COLUMN sandbox TEXT"))
 
 
 STEPS: Sequence[Step] = (("0001 first tables", metadata.create_all), ("0002 sandbox of a call", _sandbox))
