@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     calls,
     closures,
+    confined,
     graphs,
     loading,
     memory,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterable[Row]]] = {
     "opening": storing.opening,
     "threads": threads.concurrency,
     "programs": programs.programs,
+    "sandbox": confined.sandboxes,
     "optimizers": optimizing.optimizers,
 }
 

@@ -35,6 +35,7 @@ FIRST_ROWS = {
     "opening": "store, init and first call",
     "threads": "threads, 320 calls",
     "programs": "program, sync",
+    "sandbox": "sandbox, warm call",
     "optimizers": "simulated OptoPrime loop, model calls a step",
 }
 

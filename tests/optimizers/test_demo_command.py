@@ -277,9 +277,10 @@ CODE = {
         "weigh": "def weigh(self, telling, question, weights, saturation, length_correction):\n"
         "    scores = dict.fromkeys(self.library.names, 0.0)\n"
         "    for word in telling:\n"
+        "        rarity = self.library.rarity(word)\n"
         "        for place in self.library.places(word, question.number):\n"
         "            if any(place[1:]):\n"
-        "                scores[self.library.names[place[0]]] += self.library.rarity(word)\n"
+        "                scores[self.library.names[place[0]]] += rarity\n"
         "    return scores\n"
     },
 }

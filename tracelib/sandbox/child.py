@@ -25,27 +25,21 @@ class Child:
     socket: socket.socket
     end: Callable[[], None]
     calls: int = 0
-
-    def confirm(self) -> None:
-        """Wait until it is confined; raises SandboxUnavailable when the kernel refused that."""
-        said = self._receive(time.monotonic() + STARTING, 1 << 16)
-        if "confined" not in said:
-            self.kill()
-            raise SandboxUnavailable(f"the sandbox could not be confined: {said.get('broken', said)}")
+    loading: str | None = None
 
     def load(self, code: Code, limits: SandboxLimits) -> None:
+        """Send what the first call needs; whether it could be used is heard before that call's answer."""
+        self.loading = code.name
         self._send({"load": code.to_json()}, limits)
-        said = Said.of(self._receive(time.monotonic() + limits.wall, limits.reply))
-        if said.error is not None:
-            raise SandboxStopped(
-                f"what {code.name} uses cannot be made in the sandbox: {said.error.kind}: {said.error.said}"
-            )
 
     def call(self, given: Given, outside: Outside, limits: SandboxLimits) -> Said:
         """One call, questions to the outside answered on the way; the time these take does not count."""
-        self._expect_silence()
+        if self.loading is None:
+            self._expect_silence()
         self.calls += 1
         self._send({"call": given.to_json(), "number": self.calls}, limits)
+        if self.loading is not None:
+            self._settle(self.loading, limits)
         left = limits.wall
         while True:
             began = time.monotonic()
@@ -54,6 +48,20 @@ class Child:
             if "ask" not in message:
                 return self._answer(message)
             self._send(outside.answer(message["ask"]), limits)
+
+    def _settle(self, name: str, limits: SandboxLimits) -> None:
+        """Hear that it was confined, then that the code was loaded.
+
+        Raises SandboxUnavailable when the kernel refused the first, SandboxStopped when the second failed.
+        """
+        said = self._receive(time.monotonic() + STARTING, 1 << 16)
+        if "confined" not in said:
+            raise SandboxUnavailable(f"the sandbox could not be confined: {said.get('broken', said)}")
+        loaded = Said.of(self._receive(time.monotonic() + limits.wall, limits.reply, limits.wall))
+        if loaded.error is not None:
+            told = f"{loaded.error.kind}: {loaded.error.said}"
+            raise SandboxStopped(f"what {name} uses cannot be made in the sandbox: {told}")
+        self.loading = None
 
     def _answer(self, message: dict[str, Any]) -> Said:
         if message.get("to", self.calls) != self.calls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import socket
@@ -37,6 +38,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._lock = threading.Lock()
+        self._numbers = itertools.count()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(WORKER), json.dumps(settings(packages, landlock))],
@@ -54,9 +56,11 @@ class Nursery:
             )
         self._control.settimeout(STARTING)
         try:
-            self._heard("ready")
-        except (OSError, ValueError, KeyError) as error:
-            raise SandboxUnavailable(f"the sandbox did not start: {self._complaint() or error}") from error
+            ready = json.loads(self._control.recv(4096) or "{}")
+        except (OSError, ValueError) as error:
+            raise SandboxUnavailable(f"the sandbox did not start: {error}") from error
+        if "ready" not in ready:
+            raise SandboxUnavailable(f"the sandbox did not start: {self._complaint()}")
 
     @property
     def alive(self) -> bool:
@@ -65,17 +69,15 @@ class Nursery:
     def fork(self, limits: SandboxLimits) -> Child:
         """A new confined child."""
         ours, theirs = socket.socketpair()
-        asked = json.dumps({"memory": limits.memory, "cpu": limits.cpu}).encode()
+        number = next(self._numbers)
+        asked = json.dumps({"child": number, "memory": limits.memory, "cpu": limits.cpu}).encode()
         try:
             with theirs, self._lock:
                 socket.send_fds(self._control, [asked], [theirs.fileno()])
-                number = self._heard("child")
-        except (OSError, ValueError, KeyError) as error:
+        except OSError as error:
             ours.close()
             raise SandboxUnavailable(f"the sandbox's first process is gone: {error}") from error
-        child = Child(ours, functools.partial(self.kill, number))
-        child.confirm()
-        return child
+        return Child(ours, functools.partial(self.kill, number))
 
     def kill(self, number: int) -> None:
         try:
@@ -83,12 +85,6 @@ class Nursery:
                 self._control.sendall(json.dumps({"kill": number}).encode())
         except OSError:
             self._process.kill()  # children die with it
-
-    def _heard(self, what: str) -> int:
-        text = self._control.recv(4096)
-        if not text:
-            raise ConnectionError("it ended")
-        return int(json.loads(text)[what])
 
     def _complaint(self) -> str:
         self._process.kill()

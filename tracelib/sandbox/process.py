@@ -38,6 +38,7 @@ class ProcessSandbox:
         self._landlock = landlock
         self._kept: Nursery | None = None
         self._idle: OrderedDict[Child, str] = OrderedDict()
+        self._spare: Child | None = None
         self._lock = threading.Lock()
         self._owner = os.getpid()
         _open.add(self)
@@ -78,12 +79,19 @@ class ProcessSandbox:
                 if key == code.key:
                     del self._idle[child]
                     return child
-        child = nursery.fork(self.limits)
+        child = self._fresh(nursery)
         try:
             child.load(code, self.limits)
         except BaseException:
             child.kill()
             raise
+        return child
+
+    def _fresh(self, nursery: Nursery) -> Child:
+        """A new child: the one that was forked beforehand; the next is forked meanwhile."""
+        with self._lock:
+            child, self._spare = self._spare or nursery.fork(self.limits), None
+            self._spare = nursery.fork(self.limits)
         return child
 
     def _put_back(self, child: Child, code: Code) -> None:
@@ -104,23 +112,28 @@ class ProcessSandbox:
 
     def _bury(self, nursery: Nursery) -> None:
         """Close what is left of a process that died: its children died with it."""
-        for child in self._idle:
+        for child in (*self._idle, *self._waiting()):
             child.socket.close()
         self._idle.clear()
         nursery.close()
+
+    def _waiting(self) -> list[Child]:
+        """The child that was forked beforehand, which is given up."""
+        spare, self._spare = self._spare, None
+        return [] if spare is None else [spare]
 
     def _forget_if_forked(self) -> None:
         """A fork of this process starts its own: children of one socket cannot serve two."""
         if self._owner != os.getpid():
             self._owner, self._kept = os.getpid(), None
-            self._idle, self._lock = OrderedDict(), threading.Lock()
+            self._idle, self._spare, self._lock = OrderedDict(), None, threading.Lock()
 
     def close(self) -> None:
         """End all its processes; a later call starts new ones."""
         self._forget_if_forked()
         with self._lock:
             nursery, self._kept = self._kept, None
-            idle, self._idle = list(self._idle), OrderedDict()
+            idle, self._idle = [*self._idle, *self._waiting()], OrderedDict()
         for child in idle:
             child.socket.close()
         if nursery is not None:

@@ -101,35 +101,30 @@ def tell(control: socket.socket, message: dict[str, Any]) -> None:
 
 def nurse(control: socket.socket, settings: dict[str, Any]) -> None:
     """Fork a child for each socket that comes, kill those that are to be killed, until the end."""
-    children: set[int] = set()
+    children: dict[int, int] = {}  # process by the number that the program gave it
     program = confinement.computing(opening=settings["landlock"])
     gc.freeze()  # or each child's collector would touch, and so copy, all of our pages
     while True:
         asked, sockets, _, _ = socket.recv_fds(control, 4096, 1)
-        children -= ended(children)
+        for number in ended(children):
+            del children[number]
         if not asked:
             os._exit(0)
         request = json.loads(asked)
         if "kill" in request:
-            kill(children, request["kill"])
+            if request["kill"] in children:
+                os.kill(children[request["kill"]], signal.SIGKILL)
             continue
         child = os.fork()
         if not child:
             control.close()
             be_child(sockets[0], program, request)
         os.close(sockets[0])
-        children.add(child)
-        tell(control, {"child": child})
+        children[request["child"]] = child
 
 
-def ended(children: set[int]) -> set[int]:
-    return {child for child in children if os.waitpid(child, os.WNOHANG)[0]}
-
-
-def kill(children: set[int], child: int) -> None:
-    """Kill one of our own children; a number that is none of theirs is somebody else's by now."""
-    if child in children:
-        os.kill(child, signal.SIGKILL)
+def ended(children: dict[int, int]) -> list[int]:
+    return [number for number, child in children.items() if os.waitpid(child, os.WNOHANG)[0]]
 
 
 # A child
