@@ -8,6 +8,7 @@ from optimizers.budget import Spent
 from optimizers.candidate import Candidate
 from optimizers.driving.archive import Archive
 from optimizers.policies.gate import Verdict
+from optimizers.policies.standing import standing
 from optimizers.rollout import Rollout
 from tracelib.errors import OptimizerError
 
@@ -64,8 +65,7 @@ class Outcome:
     @property
     def score(self) -> float | None:
         """What the winner was measured at, on the examples that candidates are judged on."""
-        found = [one.score for one in self.rollouts(self.winner, self.splits.judge) if one.score is not None]
-        return sum(found) / len(found) if found else None
+        return standing(self.rollouts(self.winner, self.splits.judge)).mean
 
     def rollouts(self, candidate: Candidate, split: str) -> tuple[Rollout, ...]:
         """What a candidate did on a split, by example."""

@@ -96,6 +96,7 @@ class Session:
         return [
             *([flattered] if self.splits.validation is None and self._generalises else []),
             *([] if asked else [idle]),
+            *self._chosen(outcome),
             *self._confined(outcome),
             *self._changed(),
             *(f"feedback did not reach {path}: {reason}" for path, reason in unreached),
@@ -111,6 +112,16 @@ class Session:
             f"the {what} has other code than when {self.journal.path} was begun; what had ended was taken "
             "from there: choose a new file to run all of it anew"
             for what in changed
+        ]
+
+    def _chosen(self, outcome: Outcome) -> list[str]:
+        """That the best of many looks better than it is, where no test split tells how good it is."""
+        judged = [one for one in outcome.archive.candidates if outcome.rollouts(one, self.splits.judge)]
+        if not outcome.improved or self.splits.test or self.splits.validation is None or len(judged) < 3:
+            return []
+        return [
+            f"the winner is the best of {len(judged)} candidates on validation, which flatters its score "
+            "there; a test split tells how good it is"
         ]
 
     def _confined(self, outcome: Outcome) -> list[str]:
