@@ -330,6 +330,13 @@ def test_the_levels_of_this_machine_say_what_confines() -> None:
         assert bool(level.confined_by) != bool(level.missing)
 
 
+@pytest.mark.parametrize(
+    "module", ["sqlite3", "lzma", "bz2", "hashlib", "decimal", "email.message", "xml.dom"]
+)
+def test_the_standard_library_is_there(process: Any, module: str) -> None:
+    assert gives(f"__import__('{module}').__name__", 1, sandbox=process) == module.partition(".")[0]
+
+
 def test_without_landlock_no_file_is_opened(process: Any) -> None:
     sandbox = ProcessSandbox(landlock=False)
     try:

@@ -9,6 +9,7 @@ a socket of its own, runs one candidate's code, and dies with the nursery, as th
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib.util
 import json
@@ -20,6 +21,8 @@ import sys
 from typing import Any
 
 HEADER = struct.Struct("!I")
+NATIVE = ("zlib", "_bz2", "_lzma", "_hashlib", "_decimal", "_sqlite3", "pyexpat", "_uuid")
+"""Modules of the standard library that may need libraries of the system."""
 
 
 def beside(name: str) -> Any:
@@ -82,6 +85,8 @@ def main() -> None:
     for module in settings["modules"]:
         load(module)
     if settings["landlock"]:
+        for module in NATIVE:
+            load_libraries(module)
         confinement.read_only(settings["readable"])
     if settings["nobody"]:
         confinement.nobody(reading=settings["landlock"])
@@ -93,6 +98,14 @@ def load(module: str) -> None:
     """Load a module beforehand; one that this interpreter has not is no loss."""
     with contextlib.suppress(ImportError):
         __import__(module)
+
+
+def load_libraries(module: str) -> None:
+    """Load the system's libraries that a module of the standard library needs: later they cannot be read."""
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.has_location and spec.origin is not None:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(spec.origin)
 
 
 def tell(control: socket.socket, message: dict[str, Any]) -> None:
