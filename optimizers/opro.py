@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from optimizers.optimizer import Optimizer
+from optimizers.policies.guard import Guard
 from optimizers.proposers.ceilings import CEILINGS, Ceilings
 from optimizers.proposers.opro import OproPrompt
 from tracelib.graph.parameter import Parameter
@@ -40,6 +41,7 @@ class OPRO(Optimizer):
         exemplars: int = 3,
         memory_size: int = 100,
         sandbox: Choice = "auto",
+        guards: Sequence[Guard] = (),
         instruction: str | None = None,
         ceilings: Ceilings = CEILINGS,
         log_size: int = 100,
@@ -58,5 +60,6 @@ class OPRO(Optimizer):
             llm,
             memory_size=memory_size,
             sandbox=sandbox,
+            guards=guards,
             log_size=log_size,
         )

@@ -7,8 +7,9 @@ reply) and applies what comes of it: all of a proposal, or none. What is asked i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from optimizers.candidate import Attempt, Candidate, Proposal
@@ -18,6 +19,7 @@ from optimizers.effects import Propose
 from optimizers.evidence.display import digest_of, plain
 from optimizers.evidence.evidence import evidence_of
 from optimizers.evidence.naming import named, value_of
+from optimizers.policies.guard import Guard, guarded
 from optimizers.roles import Conversation, Messages, Proposer, Talk
 from optimizers.rollout import Rollout
 from optimizers.step import Step
@@ -56,8 +58,8 @@ class Optimizer:
     model that TRACELIB_MODEL names, looked up when it is first needed. `memory_size` is the number of
     earlier rounds that a question shows. Code that the model writes runs in a sandbox: `sandbox` is "auto"
     for the strongest that works on this machine, the name of one, or a Confinement with tools, packages
-    and limits; "in_process" runs it here, with all your rights. The last `log_size` exchanges with the
-    model are kept in `log`.
+    and limits; "in_process" runs it here, with all your rights. `guards` say what no proposal may do. The
+    last `log_size` exchanges with the model are kept in `log`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Optimizer:
         *,
         memory_size: int = 0,
         sandbox: Choice = "auto",
+        guards: Sequence[Guard] = (),
         log_size: int = 100,
     ) -> None:
         self.parameters = named(parameters, type(self).__name__)
@@ -75,6 +78,7 @@ class Optimizer:
         self.proposer = proposer(self.parameters)
         self.memory_size = memory_size
         self.confinement = confinement_of(sandbox)
+        self.guards = tuple(guards)
         self.log: deque[Exchange] = deque(maxlen=log_size)
         self._llm = llm
         self._model: Model | None = None
@@ -176,14 +180,16 @@ class Optimizer:
         """The talk of one proposal; raises before the first question where there is nothing to ask."""
         self._need_sandbox()
         self._refuse_nothing_to_ask()
-        return talk_of(self.proposer, self._request(), self._noted)
+        request = self._request()
+        return talk_of(self.proposer, request, partial(self._noted, request))
 
     def _heard(self, questions: list[Messages], replies: list[Reply]) -> list[str]:
         self.log += [Exchange(one, reply, None) for one, reply in zip(questions, replies, strict=True)]
         return [reply.text for reply in replies]
 
-    def _noted(self, proposal: Proposal) -> Proposal:
+    def _noted(self, request: Propose, proposal: Proposal) -> Proposal:
         """The proposal; what is wrong with it is noted beside the reply it was read from."""
+        proposal = guarded(self.guards, proposal, request)
         for place in range(len(self.log) - 1, -1, -1):
             if self.log[place].reply.text == proposal.reply:
                 self.log[place] = replace(self.log[place], problem=proposal.problem)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from optimizers.optimizer import Optimizer
+from optimizers.policies.guard import Guard
 from optimizers.proposers.ceilings import CEILINGS, Ceilings
 from optimizers.proposers.optoprime import OptoPrimePrompt
 from tracelib.graph.parameter import Parameter
@@ -36,6 +37,7 @@ class OptoPrime(Optimizer):
         memory_size: int = 0,
         sandbox: Choice = "auto",
         *,
+        guards: Sequence[Guard] = (),
         instruction: str | None = None,
         ceilings: Ceilings = CEILINGS,
         log_size: int = 100,
@@ -47,5 +49,6 @@ class OptoPrime(Optimizer):
             llm,
             memory_size=memory_size,
             sandbox=sandbox,
+            guards=guards,
             log_size=log_size,
         )

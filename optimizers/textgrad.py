@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from optimizers.candidate import Proposal
 from optimizers.effects import Propose
 from optimizers.optimizer import Optimizer
+from optimizers.policies.guard import Guard
 from optimizers.proposers.ceilings import CEILINGS, Ceilings
 from optimizers.proposers.textgrad import TextGradPrompt
 from optimizers.step import Step
@@ -43,6 +44,7 @@ class TextGrad(Optimizer):
         momentum: int = 0,
         memory_size: int = 0,
         sandbox: Choice = "auto",
+        guards: Sequence[Guard] = (),
         instruction: str | None = None,
         critic: str | None = None,
         ceilings: Ceilings = CEILINGS,
@@ -62,6 +64,7 @@ class TextGrad(Optimizer):
             llm,
             memory_size=memory_size,
             sandbox=sandbox,
+            guards=guards,
             log_size=log_size,
         )
         self._reasons: deque[str] = deque(maxlen=momentum)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from optimizers.candidate import Advice, Candidate, Proposal, Rejected
 from optimizers.conversation import talk_of
 from optimizers.effects import Consult, Propose, Request
-from optimizers.policies.guard import Guard
+from optimizers.policies.guard import Guard, guarded
 from optimizers.roles import Asked, Chooser, Counsel, Messages, Talk
 from tracelib.errors import ConstraintError, InvalidReply, ModelCallError, OptimizerError
 from tracelib.llm.model import Model
@@ -90,16 +90,7 @@ class Asking:
             values = self.check(proposal.values)
         except ConstraintError as error:
             return replace(proposal, problem=str(error))
-        return replace(proposal, values=values, problem=self._guarded(values, request))
-
-    def _guarded(self, values: Mapping[str, Any], request: Propose) -> str | None:
-        found = (
-            guard.problem(path, value, request)
-            for path, value in values.items()
-            if value != request.candidate.values.get(path)
-            for guard in self.guards
-        )
-        return "\n".join(problem for problem in found if problem is not None) or None
+        return guarded(self.guards, replace(proposal, values=values), request)
 
 
 @dataclass(frozen=True)

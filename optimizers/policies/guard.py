@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
+from optimizers.candidate import Proposal
 from optimizers.effects import Propose
 
 
@@ -15,3 +18,16 @@ class Guard(Protocol):
     """
 
     def problem(self, path: str, value: Any, request: Propose) -> str | None: ...
+
+
+def guarded(guards: Sequence[Guard], proposal: Proposal, request: Propose) -> Proposal:
+    """The proposal, with what the guards found wrong with the values that it changes."""
+    if proposal.problem is not None:
+        return proposal
+    found = (
+        guard.problem(path, value, request)
+        for path, value in proposal.values.items()
+        if value != request.candidate.values.get(path)
+        for guard in guards
+    )
+    return replace(proposal, problem="\n".join(one for one in found if one is not None) or None)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 import tracelib as trace
 from optimizers.candidate import Proposal
 from optimizers.optoprime import OptoPrime
+from optimizers.policies.length import Length
 from tracelib.errors import (
     ConstraintError,
     ExecutionError,
@@ -608,3 +609,16 @@ def test_code_with_another_signature_is_refused_and_the_old_code_runs() -> None:
     assert agent("Hola, soy Juan.").data == "Hola, Juan!"
     with pytest.raises(ConstraintError):
         agent.greet.parameter.check("def greet(self, lang):\n    return lang")
+
+
+def test_a_guard_sends_a_proposal_back_with_the_reason() -> None:
+    prompt = prompt_node()
+    old = str(prompt.data)
+    model = ScriptedModel([answer(prompt="x" * 500), answer(prompt="Greet, please.")])
+    optimizer = OptoPrime({"prompt": prompt}, llm=model, guards=[Length(max_characters=100)])
+    optimizer.backward(trace.bundle(lambda p: p + "!")(prompt), "wrong")
+    step = optimizer.step()
+    assert step.changed == {"prompt": (old, "Greet, please.")}
+    assert "500" in model.questions[1][-1]["content"]
+    assert optimizer.log[0].problem is not None
+    assert optimizer.log[1].problem is None
