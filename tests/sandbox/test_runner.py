@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import learning_shop as shop
 import pytest
-import shop
 from learned import learn
 
 import tracelib as trace
