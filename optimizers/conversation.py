@@ -6,14 +6,18 @@ asked at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 from optimizers.candidate import Proposal
 from optimizers.effects import Propose
 from optimizers.roles import Check, Conversation, Messages, Proposer, Talk
+from tracelib.llm.reply import Reply
 
 R = TypeVar("R")
+
+Ask: TypeAlias = Callable[[list[Messages]], Awaitable[list[Reply]]]
+"""Asks several questions at the same time; the replies come in the same order."""
 
 
 def talk_of(proposer: Proposer | Conversation, request: Propose, check: Check) -> Talk[Proposal]:
@@ -34,6 +38,18 @@ def asked(proposer: Proposer, request: Propose, check: Check) -> Talk[Proposal]:
 def _round(proposer: Proposer, request: Propose, check: Check, question: Messages) -> Talk[Proposal]:
     (reply,) = yield [question]
     return check(proposer.parse(reply, request).said_in(reply))
+
+
+async def held(talk: Talk[R], ask: Ask) -> R:
+    """The result of a talk, its questions asked."""
+    try:
+        questions = next(talk)
+        while True:
+            replies = await ask(questions)
+            questions = talk.send([reply.text for reply in replies])
+    except StopIteration as end:
+        result: R = end.value
+        return result
 
 
 def together(talks: Sequence[Talk[R]]) -> Talk[list[R]]:

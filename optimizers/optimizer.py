@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from optimizers.candidate import Attempt, Candidate, Proposal
-from optimizers.conversation import talk_of
+from optimizers.conversation import held, talk_of
+from optimizers.driving.performer import drive
 from optimizers.driving.workers import in_tasks, in_threads
 from optimizers.effects import Propose
 from optimizers.evidence.display import digest_of, plain
@@ -131,23 +132,11 @@ class Optimizer:
         Raises before the model is asked: OptimizerError when there is no feedback or it reached no
         parameter, SandboxUnavailable when code is to be rewritten and nothing could run it, NoModelError.
         """
-        talk = self._talk()
-        try:
-            questions = next(talk)
-            while True:
-                questions = talk.send(self._heard(questions, in_threads(self.llm.ask, questions, WORKERS)))
-        except StopIteration as end:
-            return _proposal_of(end)
+        return drive(held(self._talk(), self._asked))
 
     async def apropose(self) -> Proposal:
         """`propose`, to be awaited."""
-        talk = self._talk()
-        try:
-            questions = next(talk)
-            while True:
-                questions = talk.send(self._heard(questions, await in_tasks(self.llm.aask, questions)))
-        except StopIteration as end:
-            return _proposal_of(end)
+        return await held(self._talk(), self._awaited)
 
     def step(self) -> Step:
         """Propose and apply; says what changed and why, or why nothing did."""
@@ -183,9 +172,15 @@ class Optimizer:
         request = self._request()
         return talk_of(self.proposer, request, partial(self._noted, request))
 
-    def _heard(self, questions: list[Messages], replies: list[Reply]) -> list[str]:
+    async def _asked(self, questions: list[Messages]) -> list[Reply]:
+        return self._logged(questions, in_threads(self.llm.ask, questions, WORKERS))
+
+    async def _awaited(self, questions: list[Messages]) -> list[Reply]:
+        return self._logged(questions, await in_tasks(self.llm.aask, questions))
+
+    def _logged(self, questions: list[Messages], replies: list[Reply]) -> list[Reply]:
         self.log += [Exchange(one, reply, None) for one, reply in zip(questions, replies, strict=True)]
-        return [reply.text for reply in replies]
+        return replies
 
     def _noted(self, request: Propose, proposal: Proposal) -> Proposal:
         """The proposal; what is wrong with it is noted beside the reply it was read from."""
@@ -287,8 +282,3 @@ def _why_nothing(proposal: Proposal) -> str:
     else:
         same = "no value was suggested"
     return f"{same}; the reason given: {proposal.reason}" if proposal.reason else same
-
-
-def _proposal_of(end: StopIteration) -> Proposal:
-    proposal: Proposal = end.value
-    return proposal

@@ -6,26 +6,21 @@ It knows who proposes and how values are checked, not budgets or journals.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, TypeAlias
 
 from optimizers.candidate import Advice, Candidate, Proposal, Rejected
-from optimizers.conversation import talk_of
+from optimizers.conversation import Ask, held, talk_of
 from optimizers.effects import Consult, Propose, Request
 from optimizers.policies.guard import Guard, guarded
-from optimizers.roles import Asked, Chooser, Counsel, Messages, Talk
+from optimizers.roles import Asked, Chooser, Counsel
 from tracelib.errors import ConstraintError, InvalidReply, ModelCallError, OptimizerError
 from tracelib.llm.model import Model
-from tracelib.llm.reply import Reply
-
-R = TypeVar("R")
 
 ParameterCheck: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Values by path, checked and coerced to what JSON holds; raises ConstraintError with the reason."""
-
-Ask: TypeAlias = Callable[[list[Messages]], Awaitable[list[Reply]]]
-"""Asks several questions at the same time; the replies come in the same order."""
 
 Made: TypeAlias = Candidate | Rejected | Advice
 
@@ -55,8 +50,8 @@ class Asking:
         if isinstance(answering, Counsel):
             raise OptimizerError(_misplaced(request.kind, "gives advice, and was asked for a proposal"))
         try:
-            check = _Checking(self, request)
-            proposal = await _held(talk_of(answering, request, check), ask)
+            check = partial(self._checked, request=request)
+            proposal = await held(talk_of(answering, request, check), ask)
         except (ModelCallError, InvalidReply) as error:
             proposal = Proposal({}, problem=f"the model gave no reply: {error}")
         return _made(request, proposal)
@@ -76,7 +71,7 @@ class Asking:
         if not isinstance(answering, Counsel):
             raise OptimizerError(_misplaced(request.kind, "makes proposals, and was asked for advice"))
         try:
-            return await _held(answering.advise(request), ask)
+            return await held(answering.advise(request), ask)
         except (ModelCallError, InvalidReply) as error:
             return Advice(problem=f"the model gave no reply: {error}")
 
@@ -91,29 +86,6 @@ class Asking:
         except ConstraintError as error:
             return replace(proposal, problem=str(error))
         return guarded(self.guards, replace(proposal, values=values), request)
-
-
-@dataclass(frozen=True)
-class _Checking:
-    """The check that a talk is given."""
-
-    asking: Asking
-    request: Propose
-
-    def __call__(self, proposal: Proposal) -> Proposal:
-        return self.asking._checked(proposal, self.request)
-
-
-async def _held(talk: Talk[R], ask: Ask) -> R:
-    """The result of a talk, its questions asked."""
-    try:
-        questions = next(talk)
-        while True:
-            replies = await ask(questions)
-            questions = talk.send([reply.text for reply in replies])
-    except StopIteration as end:
-        result: R = end.value
-        return result
 
 
 def _unknown(proposal: Proposal, request: Propose) -> str | None:

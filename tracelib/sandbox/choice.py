@@ -26,13 +26,14 @@ class Level:
     missing: str | None = None
 
 
-@functools.cache
 def levels() -> tuple[Level, ...]:
     """Every sandbox there is, the strongest first, as it stands on this machine; each is tried, once."""
-    return tuple(map(_level, KINDS))
+    return tuple(map(level_of, KINDS))
 
 
-def _level(name: str) -> Level:
+@functools.cache
+def level_of(name: str) -> Level:
+    """A sandbox as it stands on this machine; it is tried, once."""
     missing = KINDS[name].missing() or _trouble(KINDS[name]())
     return Level(name, "" if missing else KINDS[name].level(), missing)
 
@@ -65,18 +66,17 @@ def sandbox_of(name: str, packages: tuple[str, ...], limits: SandboxLimits) -> S
     if name not in KINDS:
         names = ", ".join(map(repr, ("auto", *KINDS, IN_PROCESS)))
         raise SandboxUnavailable(f"there is no sandbox {name!r}; there are {names}")
-    (missing,) = (level.missing for level in levels() if level.name == name)
+    missing = level_of(name).missing
     if missing:
         raise SandboxUnavailable(f"the sandbox {name!r} does not work here: {missing}")
     return _made(name, packages, limits)
 
 
 def _strongest() -> str:
-    found = levels()
-    for level in found:
-        if level.missing is None:
-            return level.name
-    reasons = "\n".join(f"- {level.name}: {level.missing}" for level in found)
+    for name in KINDS:
+        if level_of(name).missing is None:
+            return name
+    reasons = "\n".join(f"- {level.name}: {level.missing}" for level in levels())
     raise SandboxUnavailable(
         f"code that a model wrote runs in a sandbox, and none works on this machine:\n{reasons}\n"
         f"Or allow it to run in this process, with all your rights: sandbox={IN_PROCESS!r}."

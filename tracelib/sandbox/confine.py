@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from tracelib.graph.code import CodeSlot
 from tracelib.graph.parameter import Parameter
 from tracelib.graph.tracing import annotate
 from tracelib.sandbox.choice import IN_PROCESS, sandbox_of
-from tracelib.sandbox.runner import Confined, shaped
+from tracelib.sandbox.runner import Place
 from tracelib.sandbox.sandbox import Sandbox, SandboxLimits
 
 
@@ -25,8 +25,8 @@ class Confinement:
     `sandbox` is "auto" for the strongest that works on this machine, "process", "monty", or an object of
     your own; "in_process" runs it here, with all your rights. `tools` are functions that stay outside and
     that the code may call by their names, and methods of objects, which it may call on them; calls of
-    recorded ones are recorded. `packages` are installed packages that
-    it may import, `limits` what one call may take.
+    recorded ones are recorded. `packages` are installed packages that it may import, `limits` what one call
+    may take.
 
     >>> Confinement("process", packages=["numpy"], limits=SandboxLimits(wall=10)).sandbox
     'process'
@@ -74,18 +74,6 @@ def confine(parameter: Parameter[Any], source: str, choice: Choice = "auto") -> 
 
 
 @dataclass(frozen=True)
-class Place:
-    """A sandbox, and the tools that code in it may call: functions by name, methods on their objects."""
-
-    sandbox: Sandbox
-    tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    bound: tuple[Any, ...] = ()
-
-    def __call__(self, slot: CodeSlot, source: str, function: types.FunctionType) -> Callable[..., Any]:
-        """What runs in place of the function that the source defines."""
-        return shaped(Confined(self, slot, source, function), slot.fn)
-
-
 class InProcess:
     """Runs code that a model wrote as if the user had written it; says so, once, and in every call."""
 

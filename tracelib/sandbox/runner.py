@@ -9,8 +9,9 @@ import functools
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tracelib.errors import MutationWarning, SandboxStopped
 from tracelib.graph.code import CodeSlot
@@ -22,15 +23,17 @@ from tracelib.sandbox.sandbox import Code, Raised, Said, Sandbox
 from tracelib.versioning.closure import lexical_closure
 
 
-class Place(Protocol):
-    """Where code runs, and which functions that stay outside it may call, by name."""
+@dataclass(frozen=True)
+class Place:
+    """A sandbox, and the tools that code in it may call: functions by name, methods on their objects."""
 
-    @property
-    def sandbox(self) -> Sandbox: ...
-    @property
-    def tools(self) -> Mapping[str, Callable[..., Any]]: ...
-    @property
-    def bound(self) -> Sequence[Any]: ...
+    sandbox: Sandbox
+    tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    bound: tuple[Any, ...] = ()
+
+    def __call__(self, slot: CodeSlot, source: str, function: types.FunctionType) -> Callable[..., Any]:
+        """What runs in place of the function that the source defines."""
+        return shaped(Confined(self, slot, source, function), slot.fn)
 
 
 class Confined:
