@@ -40,6 +40,7 @@ from tracelib.feedback.report import Report
 from tracelib.graph.containers import nodes_of, seen
 from tracelib.graph.node import Node
 from tracelib.graph.parameter import bind
+from tracelib.sandbox.confine import confine
 
 OUTPUT_LIMIT = 200
 """Characters of an output that a rollout keeps."""
@@ -171,7 +172,9 @@ def opened(content: Mapping[str, Any]) -> Evaluator:
     own = program_parameters(program)
     trained = {name: parameter_at(place, own) for name, place in content["trained"].items()}
     confinement = confinement_from_json(content["confinement"])
-    others = Subject(own, confinement).values(Candidate(content["others"]))
+    for path, source in content["learned"].items():  # what was learned before runs here as it does there
+        confine({**own, **trained}[path], source, confinement or "auto")
+    others = Subject(own, None).values(Candidate(content["others"]))
     # By number, like the tuples that they are there: only those of these jobs came along.
     examples: defaultdict[str, Any] = defaultdict(dict)
     for place, example in content["examples"].items():

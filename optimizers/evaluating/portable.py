@@ -17,7 +17,7 @@ from optimizers.evidence.naming import value_of
 from tracelib.errors import OptimizerError, StateError
 from tracelib.graph.constraint import encode
 from tracelib.graph.parameter import Parameter
-from tracelib.sandbox.confine import Confinement
+from tracelib.sandbox.confine import Confinement, is_confined
 from tracelib.sandbox.sandbox import SandboxLimits
 
 EXAMPLES = (
@@ -27,7 +27,7 @@ EXAMPLES = (
 
 
 def program_to_json(program: Any, metric: Any, trained: Mapping[str, Parameter[Any]]) -> dict[str, Any]:
-    """How both are found, where each trained parameter is, and the values of the others.
+    """How both are found, where each trained parameter is, the values of the others, and learned code.
 
     Raises OptimizerError that says what another process could not find, or not hold.
     """
@@ -39,6 +39,7 @@ def program_to_json(program: Any, metric: Any, trained: Mapping[str, Parameter[A
         "metric": _made(metric, "metric"),
         "trained": {name: _place(name, one, paths) for name, one in trained.items()},
         "others": {path: _value(path, one) for path, one in own.items() if id(one) not in mine},
+        "learned": {path: value_of(one) for path, one in {**own, **trained}.items() if is_confined(one)},
     }
 
 

@@ -20,10 +20,13 @@ from optimizers.driver import Driver
 from optimizers.driving.outcome import Splits
 from optimizers.effects import Evaluate
 from optimizers.evaluating.dataset import Example
+from optimizers.evaluating.evaluation import ProgramEvaluator, opened
+from optimizers.evaluating.subject import Subject
 from optimizers.search import LocalSearch, RandomSearch
 from optimizers.trainer import Trainer
 from tracelib.errors import OptimizerError
 from tracelib.graph.node import node
+from tracelib.sandbox.confine import confine
 
 TRAIN, VALIDATION = TRIPLES[:4], TRIPLES[4:8]
 
@@ -295,3 +298,20 @@ def test_as_many_parcels_are_under_way_as_an_executor_has_workers():
     outcome = Driver(height, executor=Remote(Slow(), workers=1)).run(strategy, SEED, Splits(6))
     assert len(outcome.rollouts(SEED, "train")) == 6
     assert max(threads) == 0
+
+
+def test_code_that_was_learned_before_is_confined_in_the_other_process_too():
+    source = "def shout(text):\n    return text.upper()"
+    parameter = shout.parameter
+    confine(parameter, source, "process")
+    parameter.update(source, "a model wrote it", "test")
+    try:
+        own = Subject(shout.named_parameters(), None)  # as a search has it, whose variants are the user's
+        evaluate = ProgramEvaluator(shout, loud, {"train": (Example("a", expected="A"),)}, own)
+        content = evaluate.packed([])
+        parameter._code._confined.clear()  # as in a process that has just begun
+        parameter._code._functions.pop(source)
+        opened(json.loads(json.dumps(content)))
+        assert parameter._code.confines(source)
+    finally:
+        parameter.restore(parameter.original, "the test is over", "test")

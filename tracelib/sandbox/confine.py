@@ -73,6 +73,11 @@ def confine(parameter: Parameter[Any], source: str, choice: Choice = "auto") -> 
         parameter._code.confine(source, confinement_of(choice).runner)
 
 
+def is_confined(parameter: Parameter[Any]) -> bool:
+    """Whether the present value is code that a model wrote, which runs where it was confined."""
+    return parameter._code is not None and parameter._code.confines(parameter._data)
+
+
 @dataclass(frozen=True)
 class InProcess:
     """Runs code that a model wrote as if the user had written it; says so, once, and in every call."""
