@@ -18,7 +18,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tracelib.versioning.canonical import canonical, constant, digest
+from tracelib.versioning.canonical import canonical, digest
+from tracelib.versioning.forms import constant
 from tracelib.versioning.values import (
     LIVE_LIMIT,
     expression,

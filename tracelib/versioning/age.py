@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -22,26 +23,26 @@ def _started() -> float:
 
 STARTED = _started()
 """A file older than this is the one that was imported."""
+HEAD = struct.Struct("<4sIII")
+"""How a compiled file begins: magic number, flags, time and size of its source."""
 
 
-def edited_since_import(filename: str, stamp: tuple[Any, ...], namespace: dict[str, Any]) -> bool:
+def edited_since_import(stamp: tuple[int, float] | tuple[()], namespace: dict[str, Any]) -> bool:
     """Whether the file may have been written after it was imported.
 
     Python keeps the time and size of the source in the compiled file beside it: where they are those
     of the text, it is the text that was imported.
     """
-    modified: Any = stamp[1] if len(stamp) == 2 else None
-    if type(modified) not in (int, float) or modified < STARTED:
+    if not stamp or stamp[1] < STARTED:
         return False
+    size, modified = stamp
     spec = namespace.get("__spec__")
     cached = spec.cached if type(spec) is ModuleSpec else namespace.get("__cached__")
     if type(cached) is not str:
         return True
     try:
-        with open(cached, "rb") as file:
-            header = file.read(16)
-        size = os.stat(filename).st_size
-    except OSError:
+        with open(cached, "rb", buffering=0) as file:
+            _, flags, mtime, length = HEAD.unpack(file.read(HEAD.size) or b"")
+    except (OSError, struct.error):
         return True
-    flags, mtime, length = (int.from_bytes(header[i : i + 4], "little") for i in (4, 8, 12))
-    return flags != 0 or mtime != int(modified) & 0xFFFFFFFF or length != size & 0xFFFFFFFF
+    return bool(flags != 0 or mtime != int(modified) & 0xFFFFFFFF or length != size & 0xFFFFFFFF)

@@ -24,6 +24,9 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
+Stamp = tuple[int, float]
+"""Size in bytes and time of modification, seconds since the epoch, of a file when its text was read."""
+
 
 class Statement:
     """One statement at the top of a chunk; what is known of it is read when first asked for."""
@@ -99,13 +102,13 @@ class Place(NamedTuple):
 
 
 class Chunk:
-    """A text that was run as a whole."""
+    """A text that was run as a whole; of no file are those without a stamp."""
 
-    def __init__(self, filename: str, lines: list[str], stamp: tuple[Any, ...]) -> None:
+    def __init__(self, filename: str, text: str, stamp: Stamp | tuple[()]) -> None:
         self.filename = filename
-        self.source_lines = lines
+        self.text = text
         self.stamp = stamp
-        self.text = "".join(lines)
+        self.source_lines: list[str] = []
         self.declaring = "global" in self.text or "nonlocal" in self.text
         self.lines = self.text.split("\n")
         self.problem = ""
@@ -267,7 +270,7 @@ class Chunk:
     def may_be_edited(self, namespace: dict[str, Any]) -> bool:
         """Whether the file may have been written after it was imported; looked at once."""
         if self._edited is None:
-            self._edited = edited_since_import(self.filename, self.stamp, namespace)
+            self._edited = edited_since_import(self.stamp, namespace)
         return self._edited
 
     def codes(self, qualname: str, line: int) -> list[types.CodeType]:

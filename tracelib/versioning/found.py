@@ -7,8 +7,9 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tracelib.versioning.canonical import constant, digest
+from tracelib.versioning.canonical import digest
 from tracelib.versioning.chunks import Chunk, Place
+from tracelib.versioning.forms import constant
 from tracelib.versioning.scope import every_argument, names_of
 from tracelib.versioning.snapshots import Texts, earlier_chunks
 

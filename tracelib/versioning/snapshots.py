@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import linecache
+import os
+import re
+import tokenize
 from typing import Any
 
-from tracelib.versioning.chunks import Chunk
+from tracelib.versioning.chunks import Chunk, Stamp
 
 KEPT = 8
 """Texts of one file that are remembered: a function imported before an edit still finds its own."""
+_DECLARED = re.compile(rb"\A[^\n]*(\n[^\n]*)?coding[:=]")
+"""An encoding that the first two lines may declare."""
 
 
 _chunks: dict[str, list[Chunk]] = {}
@@ -16,23 +22,70 @@ _chunks: dict[str, list[Chunk]] = {}
 
 def chunk_of(filename: str, namespace: dict[str, Any]) -> Chunk | None:
     """The text of a file as it is now, parsed once; None where there is none."""
+    kept = _chunks.setdefault(filename, [])
+    stamp = _stamp(filename)
+    chunk = _from_cache(filename, namespace, kept) if stamp is None else _from_file(filename, stamp, kept)
+    if chunk is None:
+        return None
+    if not kept or chunk is not kept[-1]:
+        if chunk in kept:
+            kept.remove(chunk)
+        kept.append(chunk)
+        del kept[:-KEPT]
+    return chunk
+
+
+def _stamp(filename: str) -> Stamp | None:
+    """Size and time of a file; None for a text that is no file, such as a cell or a member of an archive."""
+    entry = linecache.cache.get(filename)
+    if entry is not None and len(entry) == 4 and entry[1] is None:
+        return None
+    try:
+        found = os.stat(filename)
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime
+
+
+def _from_file(filename: str, stamp: Stamp, kept: list[Chunk]) -> Chunk | None:
+    for chunk in reversed(kept):
+        if chunk.stamp == stamp:
+            return chunk
+    try:
+        with open(filename, "rb", buffering=0) as file:
+            data = file.read()
+            text = _decoded(data)
+    except (OSError, UnicodeDecodeError, SyntaxError):
+        return None
+    return Chunk(filename, text, stamp) if text else None
+
+
+def _decoded(data: bytes) -> str:
+    """A file's bytes as Python reads them: in their encoding, lines ended by a newline, the last one too."""
+    if data.startswith(b"\xef\xbb\xbf") or _DECLARED.match(data):
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+    else:
+        text = data.decode()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.endswith("\n") or not text else text + "\n"
+
+
+def _from_cache(filename: str, namespace: dict[str, Any], kept: list[Chunk]) -> Chunk | None:
+    """A text that Python's own cache of lines has, or gets from a module's loader."""
     linecache.checkcache(filename)
     lines = linecache.getlines(filename, namespace)
     if not lines:
         return None
-    entry = linecache.cache.get(filename)
-    stamp = tuple(entry[:2]) if entry is not None and len(entry) == 4 else ()
-    kept = _chunks.setdefault(filename, [])
+    entry: Any = linecache.cache.get(filename, ())
+    stamp = entry[:2] if len(entry) == 4 and entry[1] is not None else ()  # a file that was searched for
     for chunk in reversed(kept):
         if chunk.source_lines is lines or (chunk.stamp == stamp and chunk.source_lines == lines):
             chunk.source_lines = lines
-            if chunk is not kept[-1]:
-                kept.remove(chunk)
-                kept.append(chunk)
             return chunk
-    made = Chunk(filename, lines, stamp)
-    kept.append(made)
-    del kept[:-KEPT]
+    made = Chunk(filename, "".join(lines), stamp)
+    made.source_lines = lines
     return made
 
 

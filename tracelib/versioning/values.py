@@ -11,7 +11,8 @@ import hashlib
 import math
 from typing import Any
 
-from tracelib.versioning.canonical import constant, digest
+from tracelib.versioning.canonical import digest
+from tracelib.versioning.forms import constant
 
 ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, type(...)))
 SIMPLE = frozenset((type(None), bool, str, bytes, type(...)))
