@@ -19,8 +19,11 @@ SCHEME = "v1"
 
 def digest(*texts: str) -> str:
     """sha256 of the texts, each with its length in front, in hexadecimal."""
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return hashlib.sha256(b"".join([b"%d:%b" % (len(each), each) for each in encoded])).hexdigest()
+    found = hashlib.sha256()
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        found.update(b"%d:%b" % (len(encoded), encoded))
+    return found.hexdigest()
 
 
 def canonical(nodes: Iterable[ast.AST]) -> str:

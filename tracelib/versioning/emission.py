@@ -51,9 +51,9 @@ class Emission(Running):
         by_space: dict[int, list[Item]] = {}
         for item in self.items:
             by_space.setdefault(id(item.space), []).append(item)
-        ordered = []
-        for space in self.running_order(by_space):
-            ordered += space
+        ordered: list[Item] = []
+        for some in self.running_order(by_space):
+            ordered += some
         lines = self.future() + self.module_lines()
         at = next((i for i, item in enumerate(ordered) if item.root), len(ordered))
         before = [Item(self.walk.pieces[0].space, (0, 0, 0), line) for line in lines] + ordered[:at]

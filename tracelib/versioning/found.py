@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tracelib.versioning.canonical import digest
-from tracelib.versioning.chunks import Chunk, Place
+from tracelib.versioning.chunks import Chunk, Place, Statement
 from tracelib.versioning.forms import constant
 from tracelib.versioning.scope import every_argument, names_of
 from tracelib.versioning.snapshots import Texts, earlier_chunks
@@ -52,9 +52,20 @@ def in_chunk(chunk: Chunk, code: types.CodeType, doubtful: bool) -> Place | None
     if not candidates:
         return None
     place = candidates[-1]
-    if (doubtful or not _likely(place, code)) and not _compiles_to(chunk, code):
-        return None
-    return place
+    return place if _gives(place, code, doubtful) else None
+
+
+def is_code_of(statement: Statement, code: types.CodeType, doubtful: bool) -> bool:
+    """Whether a statement is the definition that compiles to the code; as `in_chunk`, without a search."""
+    node: Any = statement.node
+    here = node.lineno == code.co_firstlineno and statement.chunk.filename == code.co_filename
+    if not here or node.name != code.co_name or not _fits(node, code):
+        return False
+    return _gives(Place(statement.chunk, statement, node, ()), code, doubtful)
+
+
+def _gives(place: Place, code: types.CodeType, doubtful: bool) -> bool:
+    return not (doubtful or not _likely(place, code)) or _compiles_to(place.chunk, code)
 
 
 def _fits(node: Any, code: types.CodeType) -> bool:
@@ -92,9 +103,11 @@ def _likely(place: Place, code: types.CodeType) -> bool:
     told = place.statement.names if whole else names_of([place.node])
     names: set[str] = set()
     constants: set[Any] = set()
-    for inner in codes(code):
+    waiting = [code]
+    for inner in waiting:
         names.update(inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
         constants.update(inner.co_consts)
+        waiting += [c for c in inner.co_consts if c.__class__ is types.CodeType]
     unknown = told.inside - names
     if unknown and not all(name.startswith("__") for name in unknown):
         return False

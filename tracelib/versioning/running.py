@@ -18,6 +18,10 @@ class Running(ModuleObjects):
 
     def running_order(self, by_space: dict[int, list[Item]]) -> Iterator[list[Item]]:
         """The items as the program ran them: an imported module's stand where it was first imported."""
+        if len(by_space) == 1:
+            (items,) = by_space.values()
+            yield sorted(items, key=lambda item: item.place)
+            return
         root = outermost(self.walk.pieces[0].space)
         done: set[int] = set()
         main = list(self.run(root, by_space, done))

@@ -37,15 +37,20 @@ class Space:
         self.package = _package(name, namespace)
         self.ranks = {id(chunk): rank for rank, chunk in enumerate(chunks)}
         self.edited: bool | None = None
+        self._bindings: dict[tuple[int, str], list[Binding]] = {}
 
     def bindings(self, name: str) -> list[Binding]:
         """Every statement that binds the name, in the order they ran; the main guard's come first."""
-        if len(self.chunks) == 1:
-            found = self.chunks[0].index.get(name, [])
-        else:
-            found = [b for chunk in self.chunks for b in chunk.index.get(name, ())]
+        key = len(self.chunks), name
+        found = self._bindings.get(key)
+        if found is None:
+            found = self._bindings[key] = self._bound(name)
+        return found
+
+    def _bound(self, name: str) -> list[Binding]:
+        found = [b for chunk in self.chunks for b in chunk.index.get(name, ())]
         if len(found) > 1 and any(b.statement.is_guard for b in found):
-            return sorted(found, key=lambda b: not b.statement.is_guard)
+            found.sort(key=lambda b: not b.statement.is_guard)
         return found
 
     def imports(self, name: str) -> bool:

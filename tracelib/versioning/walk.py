@@ -8,7 +8,8 @@ code of the user's runs.
 from __future__ import annotations
 
 from tracelib.versioning import places
-from tracelib.versioning.earlier import Earlier
+from tracelib.versioning.chunks import DEFINITIONS
+from tracelib.versioning.direct import Direct
 from tracelib.versioning.lookups import computed_lookup
 from tracelib.versioning.names import Imported, Load
 from tracelib.versioning.pieces import (
@@ -25,7 +26,7 @@ from tracelib.versioning.pieces import (
 from tracelib.versioning.spaces import Space
 
 
-class Walk(Earlier):
+class Walk(Direct):
     """One closure while it is found."""
 
     def follow(self) -> None:
@@ -54,13 +55,19 @@ class Walk(Earlier):
         """
         for load in piece.loads:
             for binding in piece.space.bindings(load.chain[0]):
-                binding.statement.read()
+                if isinstance(binding.statement.node, DEFINITIONS):
+                    binding.statement.read()
 
     def _use(self, piece: Piece, load: Load) -> None:
         chain = load.chain
         known = self.owners.get((id(piece.space), chain[0]))
         if known is BUILTIN and not piece.space.bindings(chain[0]):
             return  # as are most names that are met again: nothing bound it earlier, nothing changes it
+        if known is None:
+            known = self.direct(piece.space, chain[0])
+            if known is not None and known.piece is not None:
+                piece.refs.append((chain[0], known.piece.index))
+                return
         earlier = self.earlier(piece, load)
         owner, used = (earlier, 1) if earlier is not None else self._along(piece.space, chain)
         self._use_changes(piece, chain)
