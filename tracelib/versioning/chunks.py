@@ -302,6 +302,10 @@ def _bound(statement: Statement) -> list[Bound]:
     node = statement.node
     if isinstance(node, DEFINITIONS):
         return [Bound(node.name, node, node)]
+    if isinstance(node, ast.Import):
+        return [Bound(a.asname or a.name.partition(".")[0], a, node) for a in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [Bound(a.asname or a.name, a, node) for a in node.names if a.name != "*"]
     if isinstance(node, ast.Assign) and _simple(node):
         return [Bound(node.targets[0].id, node.targets[0], None)]  # type: ignore[attr-defined]
     return statement.names.bound

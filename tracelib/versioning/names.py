@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 MODULE, FUNCTION, CLASS, COMPREHENSION = "module", "function", "class", "comprehension"
@@ -37,27 +36,45 @@ class Bound(NamedTuple):
     statement: ast.AST | None = None
 
 
-@dataclass(slots=True)
 class Names:
     """What was found; everything in the order in which it is written.
 
     `inside` are the names, and `evident` the constants, that must be in the code of a function's body.
+    There is one for each statement that is read: a dataclass would take three times as long to make.
     """
 
-    loads: list[Load] = field(default_factory=list)
-    bound: list[Bound] = field(default_factory=list)
-    declared: dict[str, None] = field(default_factory=dict)
-    mutated: dict[str, None] = field(default_factory=dict)
-    mutated_inside: dict[str, None] = field(default_factory=dict)
-    called: dict[str, None] = field(default_factory=dict)
-    imports: list[Imported] = field(default_factory=list)
-    stars: list[ast.ImportFrom] = field(default_factory=list)
-    nonlocals: set[str] = field(default_factory=set)
-    words: list[str] = field(default_factory=list)
-    stores: list[tuple[str, ast.AST]] = field(default_factory=list)
-    computed: list[str] = field(default_factory=list)
-    inside: set[str] = field(default_factory=set)
-    evident: list[Any] = field(default_factory=list)
+    __slots__ = (
+        "bound",
+        "called",
+        "computed",
+        "declared",
+        "evident",
+        "imports",
+        "inside",
+        "loads",
+        "mutated",
+        "mutated_inside",
+        "nonlocals",
+        "stars",
+        "stores",
+        "words",
+    )
+
+    def __init__(self) -> None:
+        self.loads: list[Load] = []
+        self.bound: list[Bound] = []
+        self.declared: dict[str, None] = {}
+        self.mutated: dict[str, None] = {}
+        self.mutated_inside: dict[str, None] = {}
+        self.called: dict[str, None] = {}
+        self.imports: list[Imported] = []
+        self.stars: list[ast.ImportFrom] = []
+        self.nonlocals: set[str] = set()
+        self.words: list[str] = []
+        self.stores: list[tuple[str, ast.AST]] = []
+        self.computed: list[str] = []
+        self.inside: set[str] = set()
+        self.evident: list[Any] = []
 
 
 class Scope:

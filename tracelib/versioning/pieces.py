@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import types
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tracelib.versioning.chunks import Chunk, Place, Statement
@@ -34,7 +33,6 @@ class Inner(Space):
         self.hidden: frozenset[str] = frozenset()
 
 
-@dataclass(eq=False, slots=True)
 class Piece:
     """One part of a closure.
 
@@ -44,27 +42,52 @@ class Piece:
     under.
     """
 
-    index: int
-    kind: str
-    name: str
-    space: Space
-    canonical: str = ""
-    statements: list[Statement] = field(default_factory=list)
-    node: Any = None
-    chunk: Chunk | None = None
-    place: Place | None = None
-    value_text: str | None = None
-    note: str = ""
-    loads: list[Load] = field(default_factory=list)
-    imports: list[Imported] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    computed: list[str] = field(default_factory=list)
-    declared: set[str] = field(default_factory=set)
-    refs: list[tuple[str, int]] = field(default_factory=list)
-    module: str = ""
-    attribute: str | None = None
-    spellings: dict[tuple[int, str], tuple[Space, str, Statement | None]] = field(default_factory=dict)
-    secret: bool = False
+    __slots__ = (
+        "attribute",
+        "canonical",
+        "chunk",
+        "computed",
+        "declared",
+        "imports",
+        "index",
+        "kind",
+        "loads",
+        "module",
+        "name",
+        "node",
+        "note",
+        "place",
+        "refs",
+        "secret",
+        "space",
+        "spellings",
+        "statements",
+        "value_text",
+        "words",
+    )
+
+    def __init__(self, index: int, kind: str, name: str, space: Space) -> None:
+        self.index = index
+        self.kind = kind
+        self.name = name
+        self.space = space
+        self.canonical = ""
+        self.statements: list[Statement] = []
+        self.node: Any = None
+        self.chunk: Chunk | None = None
+        self.place: Place | None = None
+        self.value_text: str | None = None
+        self.note = ""
+        self.loads: list[Load] = []
+        self.imports: list[Imported] = []
+        self.words: list[str] = []
+        self.computed: list[str] = []
+        self.declared: set[str] = set()
+        self.refs: list[tuple[str, int]] = []
+        self.module = ""
+        self.attribute: str | None = None
+        self.spellings: dict[tuple[int, str], tuple[Space, str, Statement | None]] = {}
+        self.secret = False
 
     def counted(self) -> str:
         """What the digest is taken of: a constant counts by its value, whatever statement gave it.

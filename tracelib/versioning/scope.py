@@ -360,16 +360,24 @@ def _function(r: Reader, node: Any) -> None:
     inner.bound.update([argument.arg for argument in arguments])
     _declarations(r, node.body, inner)
     r.push_in(inner, node.body)
-    r.push_in(outer, [argument.annotation for argument in arguments], soft=True)
-    r.push_in(r.scope, [*node.args.defaults, *node.args.kw_defaults])
-    r.push_in(outer, [node.returns], soft=True)
+    annotations = [argument.annotation for argument in arguments if argument.annotation is not None]
+    if annotations:
+        r.push_in(outer, annotations, soft=True)
+    if node.args.defaults or node.args.kw_defaults:
+        r.push_in(r.scope, [*node.args.defaults, *node.args.kw_defaults])
+    if node.returns is not None:
+        r.push_in(outer, [node.returns], soft=True)
     r.stack += node.decorator_list[::-1]
 
 
 def every_argument(args: ast.arguments) -> list[ast.arg]:
     """The arguments in the order in which a code object has them."""
     found = [*args.posonlyargs, *args.args, *args.kwonlyargs]
-    return found + [argument for argument in (args.vararg, args.kwarg) if argument is not None]
+    if args.vararg is not None:
+        found.append(args.vararg)
+    if args.kwarg is not None:
+        found.append(args.kwarg)
+    return found
 
 
 def _declarations(r: Reader, body: list[ast.stmt], scope: Scope) -> None:
