@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import time
@@ -41,7 +42,7 @@ def edited_since_import(stamp: tuple[int, float] | tuple[()], namespace: dict[st
     if type(cached) is not str:
         return True
     try:
-        with open(cached, "rb", buffering=0) as file:
+        with io.FileIO(cached) as file:
             _, flags, mtime, length = HEAD.unpack(file.read(HEAD.size) or b"")
     except (OSError, struct.error):
         return True

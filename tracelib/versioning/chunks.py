@@ -120,6 +120,9 @@ class Chunk:
         self.future = False
         self._parse()
         self._lines_of_statements = [first_line(s.node) for s in self.statements]
+        self.index = self._index()
+        """Every place that binds a name at the top of the chunk, by name, in order."""
+        self.effects = self._effects()
 
     def _parse(self) -> None:
         try:
@@ -169,23 +172,14 @@ class Chunk:
     def _line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
-    @cached_property
-    def index(self) -> dict[str, list[Binding]]:
-        """Every place that binds a name at the top of the chunk, by name, in order."""
+    def _index(self) -> dict[str, list[Binding]]:
         found: dict[str, list[Binding]] = {}
         for statement in self.statements:
             for bound in _bound(statement):
                 found.setdefault(bound.name, []).append(Binding(statement, bound))
         return found
 
-    @cached_property
-    def imported(self) -> frozenset[str]:
-        """The names that imports bind."""
-        bound = (binding.bound for bindings in self.index.values() for binding in bindings)
-        return frozenset(each.name for each in bound if isinstance(each.node, ast.alias))
-
-    @cached_property
-    def effects(self) -> Effects:
+    def _effects(self) -> Effects:
         found = Effects({}, {}, {}, [])
         for statement in self.statements:
             changed = [] if statement.is_guard else self._changed_by(statement, found)

@@ -52,9 +52,8 @@ def _from_file(filename: str, stamp: Stamp, kept: list[Chunk]) -> Chunk | None:
         if chunk.stamp == stamp:
             return chunk
     try:
-        with open(filename, "rb", buffering=0) as file:
-            data = file.read()
-            text = _decoded(data)
+        with io.FileIO(filename) as file:
+            text = _decoded(file.readall())
     except (OSError, UnicodeDecodeError, SyntaxError):
         return None
     return Chunk(filename, text, stamp) if text else None

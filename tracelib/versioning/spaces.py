@@ -55,7 +55,7 @@ class Space:
 
     def imports(self, name: str) -> bool:
         """Whether an import of this module binds the name."""
-        return any(name in chunk.imported for chunk in self.chunks)
+        return any(isinstance(b.bound.node, ast.alias) for b in self.bindings(name))
 
     def mutations(self, name: str) -> list[Statement]:
         return [s for chunk in self.chunks for s in chunk.effects.mutations.get(name, ())]
