@@ -116,6 +116,7 @@ class Chunk:
         self._made: dict[str, list[str]] = {}
         self._places: dict[int, list[Place]] = {}
         self._edited: bool | None = None
+        self._tree = ast.Module([], [])
         self._codes: dict[tuple[str, int], list[types.CodeType]] | None = None
         self.future = False
         self._parse()
@@ -126,11 +127,11 @@ class Chunk:
 
     def _parse(self) -> None:
         try:
-            body = parsed(self.text).body
+            self._tree = parsed(self.text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             self.problem = f"its text does not parse: {type(error).__name__}"
             return
-        for node in body:
+        for node in self._tree.body:
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 self.future = self.future or any(a.name == "annotations" for a in node.names)
                 continue
@@ -272,7 +273,7 @@ class Chunk:
         if self._codes is None:
             self._codes = {}
             try:
-                waiting = [compile(self.text, self.filename, "exec", dont_inherit=True)]
+                waiting = [self._compiled()]
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 waiting = []
             while waiting:
@@ -280,6 +281,13 @@ class Chunk:
                 self._codes.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
                 waiting.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         return self._codes.get((qualname, line), [])
+
+    def _compiled(self) -> types.CodeType:
+        """All of it: how `json.dumps()` is compiled depends on what the module imports."""
+        try:
+            return compile(self._tree, self.filename, "exec", dont_inherit=True)
+        except RecursionError:  # a tree may not nest as deep as a text
+            return compile(self.text, self.filename, "exec", dont_inherit=True)
 
 
 def _apart(target: ast.Tuple, value: ast.Tuple) -> bool:
