@@ -40,7 +40,8 @@ class Emission(Running):
         """Take the secrets out; a plain constant under a secret name was marked before."""
         code = "\n".join([item.text for item in self.items if not item.literal])
         literals = "\n".join([item.text for item in self.items if item.literal])
-        if may_name_a_secret(code) or REDACTOR.suspicious(code) or REDACTOR.suspicious(literals):
+        told = may_name_a_secret(code) or REDACTOR.suspicious(code)
+        if told or (literals and REDACTOR.suspicious(literals)):
             for item in self.items:
                 item.text = REDACTOR.text(item.text) if item.literal else redacted(item.text)
             for index, texts in self.texts.items():

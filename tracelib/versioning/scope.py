@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracelib.parsing import parsed
 from tracelib.versioning.names import (
@@ -69,8 +69,12 @@ def names_of(nodes: Iterable[ast.AST], declaring: bool = True) -> Names:
 
     `declaring` says whether there may be a `global` or `nonlocal` among them.
     """
+    read = list(nodes)
     reader = Reader(declaring)
-    reader.read(nodes)
+    reader.read(read)
+    if reader.names.imports:  # a name that was bound before may be that of a module where it is read
+        reader = Reader(declaring, thorough=True)
+        reader.read(read)
     return reader.names
 
 
@@ -85,18 +89,16 @@ def root_of(node: ast.AST) -> ast.Name | None:
             return node if isinstance(node, ast.Name) else None
 
 
-class Within(NamedTuple):
-    """On the stack: what lies below it is read in this scope."""
-
-    scope: Scope
-    soft: bool
-
-
 class Reader:
-    """The pass itself. `scope` is where it reads now; it is `soft` inside annotations and texts."""
+    """The pass itself. `scope` is where it reads now; it is `soft` inside annotations and texts.
 
-    def __init__(self, declaring: bool) -> None:
+    On the stack are nodes, and pairs of a scope and whether it is soft: what lies below is read in that.
+    Unless it is `thorough`, a name that its function has bound by then is taken to be the function's own.
+    """
+
+    def __init__(self, declaring: bool, thorough: bool = False) -> None:
         self.declaring = declaring
+        self.thorough = thorough
         self.names = Names()
         self.scope = Scope(MODULE, None)
         self.soft = False
@@ -108,15 +110,19 @@ class Reader:
     def read(self, nodes: Iterable[ast.AST]) -> None:
         self.stack.extend(list(nodes)[::-1])
         stack, handler_of, name, load = self.stack, HANDLERS.get, ast.Name, ast.Load
-        scope, soft = self.scope, self.soft
+        scope, soft, inside, thorough = self.scope, self.soft, self.names.inside, self.thorough
         while stack:
             node = stack.pop()
             kind = node.__class__
             if kind is name and scope.kind is not CLASS and node.ctx.__class__ is load:
-                self.met.append(((node.id,), scope, soft, node))  # as nearly every third node
+                own = node.id  # nearly every third node is such a name
+                if thorough or scope.kind is not FUNCTION or own not in scope.bound:
+                    self.met.append(((own,), scope, soft, node))
+                elif not soft:
+                    inside.add(own)
             elif (handler := handler_of(kind)) is not None:
                 handler(self, node)
-            elif kind is Within:
+            elif kind is tuple:
                 self.scope, self.soft = scope, soft = node
             else:
                 self.push_fields(node)
@@ -130,7 +136,7 @@ class Reader:
         """Read these next in another scope."""
         found = [node for node in nodes if node is not None]
         if found:
-            self.stack += [Within(self.scope, self.soft), *found[::-1], Within(scope, soft)]
+            self.stack += [(self.scope, self.soft), *found[::-1], (scope, soft)]
 
     def push_fields(self, node: ast.AST) -> None:
         kind, stack = node.__class__, self.stack
