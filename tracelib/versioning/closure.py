@@ -11,6 +11,7 @@ from tracelib.modules import importable
 from tracelib.versioning.canonical import SCHEME, digest
 from tracelib.versioning.emission import Emission
 from tracelib.versioning.inspection import innermost
+from tracelib.versioning.pieces import Piece
 from tracelib.versioning.roots import find_root
 from tracelib.versioning.secrets import redacted
 from tracelib.versioning.values import shown
@@ -80,18 +81,7 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
     text = Emission(walk)
     whole = text.text()
     digests = [digest(piece.counted()) for piece in walk.pieces]
-    parts = tuple(
-        Part(
-            name=piece.name,
-            module=importable(piece.module or piece.space.name),
-            kind=piece.kind,
-            text="\n".join(text.texts.get(piece.index, ())),
-            digest=own,
-            uses=tuple([name for name, _ in piece.refs]),
-            to=tuple([to for _, to in piece.refs]),
-        )
-        for piece, own in zip(walk.pieces, digests, strict=True)
-    )
+    parts = tuple([_part(piece, text, own) for piece, own in zip(walk.pieces, digests, strict=True)])
     return Version(
         hash=closure_hash(digests, [piece.refs for piece in walk.pieces], suffix),
         suffix=suffix,
@@ -107,6 +97,12 @@ def draft(walk: Walk, suffix: str, name: str) -> Version:
         state=tuple(sorted(walk.state)),
         source_at=len(whole.before),
     )
+
+
+def _part(piece: Piece, text: Emission, own: str) -> Part:
+    uses, to = zip(*piece.refs, strict=True) if piece.refs else ((), ())
+    module = importable(piece.module or piece.space.name)
+    return Part(piece.name, module, piece.kind, "\n".join(text.texts.get(piece.index, ())), own, uses, to)
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:

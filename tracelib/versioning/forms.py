@@ -12,6 +12,7 @@ from typing import Any
 
 IGNORED = frozenset(("ctx", "kind", "type_comment", "type_ignores"))
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+NAME = ast.Name
 
 Write = Callable[[Any], None]
 Normal = Callable[[list[Any]], list[Any]] | None
@@ -85,8 +86,17 @@ def _list(label: str, nodes: list[Any], write: Write, left: int) -> None:
     write(label)
     left -= 1
     for node in nodes:
-        FORMS[node.__class__](node, write, left)
+        kind = node.__class__
+        if kind is NAME:
+            write(f"(Name id={node.id};)")
+        else:
+            FORMS[kind](node, write, left)
     write("]")
+
+
+def _constant(node: ast.Constant, write: Write, left: int) -> None:
+    value = node.value
+    write(f"s{len(value)}:{value}" if value.__class__ is str else constant(value))
 
 
 def _value(node: Any, write: Write, left: int) -> None:
@@ -99,7 +109,7 @@ def _call(node: ast.Call, write: Write, left: int) -> None:
         write(node)
         return
     function = node.func
-    if function.__class__ is ast.Name:
+    if function.__class__ is NAME:
         write(f"(Call func=(Name id={function.id};)")
     else:
         write("(Call func=")
@@ -116,7 +126,7 @@ def _attribute(node: ast.Attribute, write: Write, left: int) -> None:
         write(node)
         return
     value = node.value
-    if value.__class__ is ast.Name:
+    if value.__class__ is NAME:
         write(f"(Attribute value=(Name id={value.id};) attr={node.attr};)")
     else:
         write("(Attribute value=")
@@ -283,7 +293,7 @@ _any_argument = form_by_fields(ast.arg)
 FORMS = Forms(
     {
         ast.Name: lambda node, write, left: write(f"(Name id={node.id};)"),
-        ast.Constant: lambda node, write, left: write(constant(node.value)),
+        ast.Constant: _constant,
         str: lambda node, write, left: write(node),
         type(None): lambda node, write, left: write("N"),
         int: _value,
