@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tracelib.versioning.scope import names_of, root_of
+from tracelib.versioning.reader import root_of
+from tracelib.versioning.scope import names_of
 
 MAKING = frozenset(("__new__", "__init__", "__post_init__", "__init_subclass__", "__set_name__", "__call__"))
 """Methods that run when a class is called or derived from, or when its metaclass makes one."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from tracelib.versioning.canonical import digest
 from tracelib.versioning.chunks import Chunk, Place, Statement
+from tracelib.versioning.expressions import every_argument
 from tracelib.versioning.forms import constant
-from tracelib.versioning.scope import every_argument, names_of
+from tracelib.versioning.scope import names_of
 from tracelib.versioning.snapshots import Texts, earlier_chunks
 
 NO_TEXT = "its source text is not to be had"
