@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import tempfile
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Row, exactly, growth, seconds, spread
+from benchmarks.harness import Row, Spread, exactly, growth, seconds, spread
 from benchmarks.sizes import Size
 from benchmarks.written import helpers, imported
 from tracelib.versioning import snapshots, watch
@@ -24,7 +25,11 @@ ELEMENTS = {"a string of 2 MB": 1_000_000, "a tuple of 300,000 ints": 300_000}
 
 
 def closures(size: Size) -> Iterator[Row]:
-    """Versions: cold in costs of one parse and sha256 of the module, and again for an unchanged function."""
+    """Versions: cold in costs of one parse and sha256 of the module, and again for an unchanged function.
+
+    `cold` is a text that was read and parsed by nobody here, in an interpreter that has done this before;
+    `file unread` begins with the file.
+    """
     with tempfile.TemporaryDirectory() as folder:
         spent = []
         for count in size.closures:
@@ -34,6 +39,9 @@ def closures(size: Size) -> Iterator[Row]:
             spent.append(took)
             assert len(version_of(target).parts) == count + 1, "not all helpers were found"
             yield Row(f"version, {count} helpers, cold", "version", cold, f"{took * 1000:.1f} ms")
+            yield Row(
+                f"version, {count} helpers, file unread", "version", _unread(folder, count, size.repeats)
+            )
             yield Row(f"version, {count} helpers, again", "version again", _again(target, count, size))
         spans = f"{size.closures[0]} to {size.closures[-1]} helpers"
         yield Row("version, growth", "version growth", exactly(growth(size.closures, spent)), spans)
@@ -58,6 +66,26 @@ def _cold(target: Any, text: str, repeats: int) -> tuple[Any, float]:
         ratios.append(2 * took / max(before + after, 1e-9))
         spent.append(took)
     return spread(ratios), spread(spent).median
+
+
+def _unread(folder: str, count: int, repeats: int) -> Spread:
+    """As in a program that just started: each time another file, whose text nobody has read yet.
+
+    The parse beside it is given the text. Both begin after a full collection, which leaves little of
+    them in the processor's caches.
+    """
+    ratios, text = [], helpers(count)
+    for at in range(repeats + 1):
+        target = imported(Path(folder) / f"unread{count}_{at}.py", text).f
+        before = _after_collection(_floor, text)
+        took = _after_collection(version_of, target)
+        ratios.append(2 * took / max(before + _after_collection(_floor, text), 1e-9))
+    return spread(ratios[1:])
+
+
+def _after_collection(work: Callable[..., Any], *args: Any) -> float:
+    gc.collect()
+    return seconds(work, *args)
 
 
 def _floor(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Which names a piece of code takes from its module, gives to it and changes there, read from the AST alone."""
+"""Which names a piece of code takes from its module, gives to it and changes there: read from the AST."""
 
 from __future__ import annotations
 
