@@ -32,9 +32,10 @@ FACTS = ("first_token_ns", *_TABLE[_TABLE.index("model") :])
 """The columns of a call that only a language model's has."""
 COLUMNS = tuple(schema.call.c[name] for name in (*_OF_ALL, "run", "error_type", *FACTS))
 """Those of `call`: first what each has, then what few have, so that most rows end early."""
-_FEW = ("graph", "error", "state", "request")
-PAYLOAD = tuple(schema.payload.c[name] for name in ("call", "inputs", "output", *_FEW))
+_SECTIONS = ("inputs", "output", "graph", "error", "state", "request")
+PAYLOAD = tuple(schema.payload.c[name] for name in ("call", *_SECTIONS))
 """Those of `payload`, likewise."""
+_ORDER = tuple(map(SECTIONS.index, _SECTIONS))
 NO_LINKS = Links(None, [], [], {})
 NEWEST = select(func.max(schema.call.c.n))
 
@@ -67,8 +68,8 @@ class Calls:
                 other(kind, payload)
                 continue
             id, trace, parent, status, start_ns, duration_ns, place = unpack(payload)
-            shared, links, *sections = payload[lines_at:].decode().split("\n")
-            inputs, output, error, graph, state, request = sections
+            lines = payload[lines_at:].decode().split("\n")
+            shared, links, inputs, output, error, graph, state, request = lines
             if id in rows:
                 continue
             caller = None if parent == NO_ID else parent
@@ -77,7 +78,7 @@ class Calls:
             row = number, id, trace, caller, function, version, session, status, start_ns, duration_ns, place
             rows[id] = row if run is None else (*row, run)
             if links or error or graph or state or request or len(payload) >= SECTION:
-                self._more(id, links, sections, long=len(payload) >= SECTION)
+                self._more(id, links, lines[2:], long=len(payload) >= SECTION)
             else:
                 payloads.append((number, inputs or None, output or None))
 
@@ -91,9 +92,7 @@ class Calls:
         self._edges += [(number, bytes.fromhex(source), slot) for source, slot in links.edges]
         if long or links.blobs:
             sections = self._outsourced(number, sections, links.blobs)
-        kept = dict(zip(SECTIONS, sections, strict=True))
-        values = (kept["inputs"], kept["output"], *map(kept.__getitem__, _FEW))
-        self._payloads.append(trimmed((number, *(value or None for value in values))))
+        self._payloads.append(trimmed((number, *[sections[at] or None for at in _ORDER])))
 
     def _outsourced(self, number: int, sections: list[str], blobs: list[str]) -> list[str]:
         """The values of a call of which some are big: those become blobs. In the graph section they are."""
