@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,24 @@ def recorded(store: Store, wanted: int, chunk: int) -> Iterator[range]:
 TABLES = ("call", "payload", "edge", "blob_use")
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table, and the columns that their values are of."""
+
+    table: str
+    columns: tuple[str, ...]
+    values: list[tuple[Any, ...]]
+
+    def lean(self) -> Rows:
+        """Without the columns that are NULL in each of them."""
+        kept = [at for at in range(len(self.columns)) if any(row[at] is not None for row in self.values)]
+        return Rows(
+            self.table,
+            tuple(self.columns[at] for at in kept),
+            [tuple(row[at] for at in kept) for row in self.values],
+        )
+
+
 class Copy:
     """The same rows in a database of the same tables and indices, put there by plain sqlite3.
 
@@ -122,23 +141,22 @@ class Copy:
         for (sql,) in self._source.execute(asked):
             self._made.execute(sql)
 
-    def rows(self, first: int, last: int) -> dict[str, list[tuple[Any, ...]]]:
-        """The rows of the calls with these numbers, by table."""
-        keys = {"call": "n", "edge": "target"}
-        return {
-            table: self._source.execute(
-                f"SELECT * FROM {table} WHERE {keys.get(table, 'call')} BETWEEN ? AND ?", (first, last)
-            ).fetchall()
-            for table in TABLES
-        }
+    def rows(self, first: int, last: int) -> list[Rows]:
+        """The rows of the calls with these numbers, of each table that has some."""
+        found = [self._found(table, first, last) for table in TABLES]
+        return [rows for rows in found if rows.values]
 
-    def insert(self, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+    def _found(self, table: str, first: int, last: int) -> Rows:
+        key = {"call": "n", "edge": "target"}.get(table, "call")
+        asked = self._source.execute(f"SELECT * FROM {table} WHERE {key} BETWEEN ? AND ?", (first, last))
+        return Rows(table, tuple(column[0] for column in asked.description), asked.fetchall())
+
+    def insert(self, batch: list[Rows]) -> None:
         """All rows in one transaction."""
         self._made.execute("BEGIN IMMEDIATE")
-        for table, found in rows.items():
-            if found:
-                marks = ", ".join("?" for _ in found[0])
-                self._made.executemany(f"INSERT INTO {table} VALUES ({marks})", found)
+        for rows in batch:
+            names, marks = ", ".join(rows.columns), ", ".join("?" for _ in rows.columns)
+            self._made.executemany(f"INSERT INTO {rows.table} ({names}) VALUES ({marks})", rows.values)
         self._made.execute("COMMIT")
 
     def close(self) -> None:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from tracelib.store import schema
+from tracelib.store.draining.calls import Calls
+from tracelib.store.draining.inserting import as_json, clean, many
 from tracelib.store.draining.registry import Registry, added
 from tracelib.store.journal.frames import Record
-from tracelib.store.values.blobs import SECTION, Blobs, batches, outsourced
+from tracelib.store.values.blobs import Blobs
 from tracelib.store.values.encoding import digest
 from tracelib.store.writing import records
 from tracelib.store.writing.parameters import FIRST_SEEN
-from tracelib.store.writing.records import SECTIONS
 from tracelib.versioning import Version, difference
 
-_COLUMNS = tuple(column.name for column in schema.call.columns)
-FACTS = ("first_token_ns", *_COLUMNS[_COLUMNS.index("model") :])
-"""The columns of a call that only a language model's has."""
-NO_FACTS = (None,) * len(FACTS)
-GRAPH = SECTIONS.index("graph")
-"""The section whose big values are blobs already."""
-NEWEST = select(func.max(schema.call.c.n))
 NO_SESSION = "0" * 32
 """The session of calls of which none is known."""
 BY_DIFFERENCE = "difference"
@@ -32,97 +26,39 @@ BY_DIFFERENCE = "difference"
 
 
 class Batch:
-    """Collects the rows of many records, so that each table is written once."""
+    """Writes the rows of many records, those of calls together: each of their tables is written once."""
 
     def __init__(self, connection: Connection, blobs: Blobs, registry: Registry) -> None:
         self._connection = connection
         self._blobs = blobs
         self._registry = registry
-        self._calls: dict[bytes, tuple[Any, ...]] = {}
-        self._payloads: list[tuple[Any, ...]] = []
-        self._edges: list[tuple[Any, ...]] = []
-        self._uses: list[tuple[Any, ...]] = []
         self._values: dict[str, bytes] = {}
-        self._numbers: dict[str, tuple[int | None, ...]] = {}
-        self._first = self._next = 1 + (connection.execute(NEWEST).scalar() or 0)
+        self._calls = Calls(connection, registry, self._keep)
 
     def write(self, found: Sequence[Record]) -> None:
         """Write every record, in order."""
-        for record in found:
-            if record.kind == records.CALL:
-                self._call(record.payload)
-            elif record.kind == records.BLOB:
-                self._values[digest(record.payload)] = record.payload
-            else:
-                OTHERS[record.kind](self, records.read(record.payload))
-        self._flush()
+        self._calls.collect(found, self._other)
+        if self._values:
+            self._blobs.put_all(self._connection, self._values)
+        self._calls.flush()
 
-    def _call(self, payload: bytes) -> None:
-        shared, head, sections = records.read_call(payload)
-        shown, trace, parent, status, error_type, start_ns, duration_ns, place, edges, blobs, facts = head
-        id = bytes.fromhex(shown)
-        if id in self._calls:
-            return
-        number = self._next
-        self._next += 1
-        first_token_ns, *others = map(facts.get, FACTS) if facts else NO_FACTS
-        self._calls[id] = (
-            number,
-            id,
-            id if trace == shown else bytes.fromhex(trace),
-            None if parent is None else bytes.fromhex(parent),
-            *(self._numbers.get(shared) or self._looked_up(shared)),
-            status,
-            None if error_type is None else clean(error_type),
-            start_ns,
-            duration_ns,
-            first_token_ns,
-            place,
-            *others,
-        )
-        self._payload(number, sections, blobs, long=len(payload) >= SECTION)
-        if edges:
-            self._edges += [(number, bytes.fromhex(source), slot) for source, slot in edges]
-
-    def _payload(self, number: int, sections: list[str], blobs: list[str], *, long: bool) -> None:
-        """The values of a call; of a `long` record some may be big."""
-        if len(sections) != len(SECTIONS):
-            raise ValueError(f"a call has {len(SECTIONS)} sections, not {len(sections)}")
-        if long or blobs:
-            self._outsource(number, sections, blobs)
+    def _other(self, kind: int, payload: bytes) -> None:
+        """A record of anything but a call."""
+        if kind == records.BLOB:
+            self._keep(payload)
         else:
-            self._payloads.append((number, *[section or None for section in sections]))
+            OTHERS[kind](self, records.read(payload))
 
-    def _looked_up(self, shared: str) -> tuple[int | None, ...]:
-        """The numbers of a call's function, version, session and run; remembered once all are there."""
-        connection, registry, told = self._connection, self._registry, records.read_shared(shared)
-        function = registry.function(connection, clean(told.key), clean(told.name), told.kind)
-        version = registry.version(connection, function, told.version)
-        run = registry.run(connection, told.run)
-        found = function, version, registry.session(connection, told.session), run
-        if (version is None) == (told.version is None) and (run is None) == (told.run is None):
-            self._numbers[shared] = found
+    def _keep(self, data: bytes) -> str:
+        found = digest(data)
+        self._values[found] = data
         return found
-
-    def _outsource(self, number: int, sections: list[str], blobs: list[str]) -> None:
-        """The values of a call of which some are big: those become blobs."""
-        kept: list[str | None] = []
-        used = dict.fromkeys(blobs)
-        for at, section in enumerate(sections):
-            data = section.encode()
-            if len(data) < SECTION or at == GRAPH:
-                kept.append(section or None)
-            else:
-                text, hashes = outsourced(data, self._keep)
-                used.update(dict.fromkeys(hashes))
-                kept.append(text)
-        self._payloads.append((number, *kept))
-        self._uses += [(number, hash) for hash in used]
 
     def interrupted(self, id: bytes, key: str, start_ns: int) -> None:
         """A call that had begun and never ended: of it only function and start are known, no duration."""
+        number = self._calls.first
         known = {
-            "n": self._next,
+            "n": number,
             "id": id,
             "trace": id,
             "function": self._registry.function(
@@ -135,44 +71,7 @@ class Batch:
             "place": 0,
         }
         self._connection.execute(insert(schema.call).values(known))
-        self._connection.execute(insert(schema.payload).values(call=self._next, inputs="{}"))
-        self._next += 1
-
-    def _keep(self, data: bytes) -> str:
-        found = digest(data)
-        self._values[found] = data
-        return found
-
-    def _flush(self) -> None:
-        if self._values:
-            self._blobs.put_all(self._connection, self._values)
-        added = many(self._connection, schema.call, self._calls.values())
-        if added < len(self._calls):
-            self._leave_known()
-        many(self._connection, schema.payload, self._payloads)
-        many(self._connection, schema.edge, self._edges)
-        many(self._connection, schema.blob_use, self._uses)
-
-    def _leave_known(self) -> None:
-        """Keep only what belongs to new calls: of a journal that was deleted everything is written again."""
-        self._resume()
-        number = schema.call.c.n
-        new = set(self._connection.execute(select(number).where(number >= self._first)).scalars())
-        for rows in (self._payloads, self._edges, self._uses):
-            rows[:] = [row for row in rows if row[0] in new]
-
-    def _resume(self) -> None:
-        """Put calls that had been taken for interrupted, and ended after all, in the place of those rows."""
-        call, connection = schema.call, self._connection
-        found: dict[int, bytes] = {}
-        for ids in batches(self._calls):
-            early = (call.c.n < self._first) & (call.c.status == schema.INTERRUPTED)
-            asked = select(call.c.n, call.c.id).where(early, call.c.id.in_(ids))
-            found.update((row.n, row.id) for row in connection.execute(asked))
-        for numbers in batches(found):
-            connection.execute(delete(schema.payload).where(schema.payload.c.call.in_(numbers)))
-            connection.execute(delete(call).where(call.c.n.in_(numbers)))
-        many(connection, call, [self._calls[id] for id in found.values()])
+        self._connection.execute(insert(schema.payload).values(call=number, inputs="{}"))
 
     def _session(self, told: dict[str, Any]) -> None:
         self._registry.session(
@@ -323,35 +222,3 @@ OTHERS = {
     records.MESSAGE: Batch._message,
 }
 """Who writes each kind of record but calls and blobs."""
-
-
-def many(connection: Connection, table: Table, rows: Iterable[Any]) -> int:
-    """Add rows given as tuples in the order of the columns, and say how many; known ones are left alone.
-
-    The statement is made by SQLAlchemy and run by the driver, which takes half the time of building
-    each row's parameters by name.
-    """
-    values = list(rows)
-    return connection.exec_driver_sql(_statement(connection, table), values).rowcount if values else 0
-
-
-def _statement(connection: Connection, table: Table) -> str:
-    """An insert with positional parameters; the style is the driver's."""
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    marks = ", ".join(mark for _ in table.columns)
-    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING'
-
-
-def clean(text: str) -> str:
-    """A text as both engines can hold it: PostgreSQL has no NUL, UTF-8 no half of a surrogate pair."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def as_json(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=dict)
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, default=dict)
-    return text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Programmin
 from tracelib.errors import StoreError
 from tracelib.store import schema
 from tracelib.store.database import Database
-from tracelib.store.draining.batch import Batch, many
+from tracelib.store.draining.batch import Batch
+from tracelib.store.draining.inserting import many
 from tracelib.store.draining.registry import Registry
 from tracelib.store.journal.failpoints import reach
 from tracelib.store.journal.frames import Record
@@ -43,6 +45,7 @@ _REFUSALS = (
     LookupError,
     TypeError,
     ValueError,
+    struct.error,
 )
 """What a record raises that cannot be written, now or later: of a newer tracelib, or out of all bounds."""
 

@@ -118,19 +118,24 @@ def scan(data: bytes, base: int, salt: int, *, dead: bool) -> Part:
     commit it.
     """
     records: list[Record] = []
-    at = 0
-    while at + FRAME_BYTES <= len(data):
-        size, kind, state, _, crc = FRAME.unpack_from(data, at)
+    unpack, made = FRAME.unpack_from, tuple.__new__  # Record(...) calls this by way of a function of Python
+    at, length = 0, len(data)
+    while at + FRAME_BYTES <= length:
+        size, kind, state, _, crc = unpack(data, at)
         if size < FRAME_BYTES or not (state == COMMITTED or (state == OPEN and dead)):
             break
-        end = at + padded(size)
-        if at + size > len(data):
+        if (stop := at + size) > length:
             return Part(records, at, size)
+        end = stop + 7 & ~7  # frames begin on multiples of eight
         if state == COMMITTED:
-            payload = data[at + FRAME_BYTES : at + size]
-            if checksum(payload, size, kind, salt) != crc:
+            payload = data[at + FRAME_BYTES : stop]
+            if size <= _PIECE:  # most are: `checksum` without the call
+                found = crc32(payload, (salt ^ (size << 8 | kind)) & 0xFFFFFFFF)
+            else:
+                found = checksum(payload, size, kind, salt)
+            if found != crc:
                 break
-            records.append(Record(kind, payload, base + end))
+            records.append(made(Record, (kind, payload, base + end)))
         at = end
     return Part(records, at)
 

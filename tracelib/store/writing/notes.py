@@ -11,14 +11,11 @@ from pydantic_core import to_json as dumps
 from tracelib.graph.operator import CODE, Operator
 from tracelib.graph.tracing import Frame
 from tracelib.redaction import is_secret_name
-from tracelib.store.writing.records import RETURNED
+from tracelib.store.writing.records import NO_ID, RETURNED
 from tracelib.versioning import Version
 
-RETURNED_WELL = f"{RETURNED},null"
-NO_LINKS = "[],[],{}"
-"""Edges, blobs and facts of a call that has none."""
 NOTHING = b""
-SLOT = struct.Struct(">16sQ")
+SLOT = struct.Struct(">16sq")
 """A running call in the journal's table: its id and start (unix nanoseconds); its function's key follows."""
 RUNNING = 100
 """Bytes of the key that fit."""
@@ -63,49 +60,50 @@ class Function:
 
 
 class Note:
-    """What the recorder keeps on the frame of a call; `parent` is JSON, an id or null."""
+    """What the recorder keeps on the frame of a call; ids are bytes, as the head of its record has them."""
 
-    __slots__ = ("keeper", "known", "parent", "session", "slot", "start_ns", "state", "text", "trace")
+    __slots__ = ("id", "keeper", "known", "parent", "session", "slot", "start_ns", "state", "trace")
 
     def __init__(
-        self, keeper: Keeper, known: Function, frame: Frame, text: str, start_ns: int, slot: int
+        self, keeper: Keeper, known: Function, frame: Frame, id: bytes, start_ns: int, slot: int
     ) -> None:
         outer = frame.caller
         if outer is not None and outer.op is None:
             outer = caller_of(frame)
         if outer is None:
-            self.parent, self.trace = "null", text
+            self.parent, self.trace = NO_ID, id
         else:
             before = getattr(outer, "note", None)
-            caller = hex_of(outer) if before is None else before.text
-            self.parent = f'"{caller}"'
-            self.trace = caller if before is None else before.trace
+            if before is None:
+                self.parent = self.trace = raw_id(outer)
+            else:
+                self.parent, self.trace = before.id, before.trace
         self.keeper = keeper
         self.known = known
         self.state = NOTHING
         self.session = keeper.session
-        self.text = text
+        self.id = id
         self.start_ns = start_ns
         self.slot = slot
 
 
 class Told:
-    """What is told of one call beside its ids and clocks: columns of its head, and its sections as JSON.
+    """What is told of one call beside its ids and clocks: its status, links, and sections as JSON.
 
-    `values` are two of them, the inputs and the output.
+    `values` are two of them, the inputs and the output; `links` is the line of a `Links`, "" without any.
     """
 
     __slots__ = ("error", "graph", "links", "request", "status", "values")
 
     def __init__(self, values: bytes) -> None:
-        self.status = RETURNED_WELL
-        self.links = NO_LINKS
+        self.status = RETURNED
+        self.links = ""
         self.values = values
         self.error = self.graph = self.request = NOTHING
 
 
 def packed_sections(told: Told, state: bytes) -> bytes:
-    """The lines of a call's record after its head, in the order of SECTIONS."""
+    """The last lines of a call's record, in the order of SECTIONS."""
     return b"\n".join((told.values, told.error, told.graph, state, told.request))
 
 
@@ -125,11 +123,11 @@ def caller_of(frame: Frame) -> Frame | None:
     return outer
 
 
-def hex_of(frame: Frame) -> str:
+def raw_id(frame: Frame) -> bytes:
     """The id of a frame as the records have it, drawn now if it has none."""
     if frame._id is None:
-        return frame.id.replace("-", "")
-    return f"{frame._id:032x}"
+        return bytes.fromhex(frame.id.replace("-", ""))
+    return frame._id.to_bytes(16, "big")
 
 
 def _names_of(op: Operator) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import socket
+import struct
 import sys
 import time
 import weakref
@@ -32,16 +33,14 @@ from tracelib.store.journal.journal import Journal
 from tracelib.store.values.encoding import Encoder, digest
 from tracelib.store.writing.lineage import Lineage
 from tracelib.store.writing.notes import (
-    NO_LINKS,
     NOTHING,
-    RETURNED_WELL,
     SLOT,
     Function,
     Note,
     Told,
-    hex_of,
     packed_sections,
     quoted,
+    raw_id,
 )
 from tracelib.store.writing.parameters import ParameterLog
 from tracelib.store.writing.records import (
@@ -51,11 +50,14 @@ from tracelib.store.writing.records import (
     FACTS,
     FAILED,
     FEEDBACK,
+    HEAD,
     MESSAGE,
+    RETURNED,
     RUN,
     SESSION,
     UPDATE,
     VERSION,
+    bounded,
     packed,
 )
 from tracelib.versioning import Version, version_of
@@ -127,9 +129,12 @@ class Recorder:
         known = self._functions.get(id(op))
         if known is None or known.op is not op:
             known = self._function(op)
-        slot = self.journal.start(SLOT.pack(raw, start_ns) + known.running)
+        try:
+            slot = self.journal.start(SLOT.pack(raw, start_ns) + known.running)
+        except struct.error:  # as in call_finished; it is not shown as running
+            slot = -1
         frame.facts = None
-        frame.note = note = Note(self, known, frame, raw.hex(), start_ns, slot)
+        frame.note = note = Note(self, known, frame, raw, start_ns, slot)
         if known.full and known.fn is not None:
             version = known.version or self._registered(known, known.fn)
             if version.state:
@@ -149,19 +154,22 @@ class Recorder:
             version = known.version_text
         values, traced = self._plain(made, known)
         if values and not traced and made._extra is None and frame.facts is None:
-            status, links = RETURNED_WELL, NO_LINKS
+            status, links = RETURNED, ""
             sections = b"%b\n\n\n%b\n" % (values, note.state)
         else:
-            told = self._whole(made, frame, known, note.text, values)
+            told = self._whole(made, frame, known, note.id.hex(), values)
             status, links = told.status, told.links
             sections = packed_sections(told, note.state)
-        run = self._run()
-        head = (
-            f'["{note.session}",{known.names},{version},{"null" if run is None else quoted(run)}]\n'
-            f'["{note.text}","{note.trace}",{note.parent},{status},'
-            f"{note.start_ns},{int((made._duration or 0.0) * 1e9)},{int(made._seq)},{links}]\n"
-        )
-        self.journal.append(CALL, head.encode() + sections)
+        within = self._run()
+        run = "null" if within is None else quoted(within)
+        lines = f'["{note.session}",{known.names},{version},{run}]\n{links}\n'
+        duration_ns, place = int((made._duration or 0.0) * 1e9), int(made._seq)
+        try:
+            head = HEAD.pack(note.id, note.trace, note.parent, status, note.start_ns, duration_ns, place)
+        except struct.error:  # a clock that somebody has put into another century
+            numbers = map(bounded, (note.start_ns, duration_ns, place))
+            head = HEAD.pack(note.id, note.trace, note.parent, status, *numbers)
+        self.journal.append(CALL, head + lines.encode() + sections)
         if note.slot >= 0:
             self.journal.end(note.slot)
 
@@ -188,18 +196,19 @@ class Recorder:
     def _whole(self, made: Node[Any], frame: Frame, known: Function, id: str, plain: bytes) -> Told:
         """What is told of any call; `plain` are its inputs and output if they are written already."""
         told = Told(plain or self._values(made, frame, known))
+        error_type = None
         if type(made) is ExceptionNode:
-            told.status = f"{FAILED},{quoted(type(made.exception).__name__)}"
+            told.status, error_type = FAILED, type(made.exception).__name__
             told.error = self._error(made) if known.full else NOTHING
         values = _SectionValues(self, known.full)
         found = self._lineage.of(made, id, values)
-        edges = "[]"
+        slots: dict[str, str] = {}
         if found is not None:
             section, slots = found
-            edges = quoted([*slots.items()]) if slots else edges
             told.graph = self.encoder.dumps(section)
         facts, told.request = self._facts(frame, known.full)
-        told.links = f"{edges},{quoted(values.blobs) if values.blobs else '[]'},{facts}"
+        if error_type is not None or slots or values.blobs or facts:
+            told.links = quoted([error_type, [*slots.items()], values.blobs, facts])
         return told
 
     def parameter_updated(self, update: Update) -> None:
@@ -253,13 +262,13 @@ class Recorder:
         if before is not None or frame._id is None:
             frame._id = self._id(start_ns)
         frame.facts = getattr(frame, "facts", None)
-        frame.note = made = Note(self, self._function(frame.op), frame, hex_of(frame), start_ns, -1)
+        frame.note = made = Note(self, self._function(frame.op), frame, raw_id(frame), start_ns, -1)
         return made
 
     def _recorded(self, frame: Frame | None) -> str | None:
         """The id of a call that this recorder has written; None for any other."""
         note = getattr(frame, "note", None)
-        return note.text if note is not None and note.keeper is self else None
+        return note.id.hex() if note is not None and note.keeper is self else None
 
     def _function(self, op: Operator | None) -> Function:
         assert op is not None
@@ -362,14 +371,14 @@ class Recorder:
             }
         )
 
-    def _facts(self, frame: Frame, full: bool) -> tuple[str, bytes]:
+    def _facts(self, frame: Frame, full: bool) -> tuple[dict[str, Any], bytes]:
         """What was said of the call by `annotate`: columns of a model's call, and what was sent to it."""
         said = frame.facts
         if said is None:
-            return "{}", NOTHING
+            return {}, NOTHING
         columns = {name: self._fact(said[name]) for name in FACTS if said.get(name) is not None}
         request = said.get("request")
-        return quoted(columns), self.encoder.encode(request) if full and request is not None else b""
+        return columns, self.encoder.encode(request) if full and request is not None else b""
 
     def _fact(self, value: Any) -> Any:
         return self.redactor.text(value) if isinstance(value, str) else value
