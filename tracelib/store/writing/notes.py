@@ -11,7 +11,7 @@ from pydantic_core import to_json as dumps
 from tracelib.graph.operator import CODE, Operator
 from tracelib.graph.tracing import Frame
 from tracelib.redaction import is_secret_name
-from tracelib.store.writing.records import NO_ID, RETURNED
+from tracelib.store.writing.records import HEAD, NO_ID, RETURNED, bounded
 from tracelib.versioning import Version
 
 NOTHING = b""
@@ -85,6 +85,14 @@ class Note:
         self.id = id
         self.start_ns = start_ns
         self.slot = slot
+
+    def head(self, status: int, duration_ns: int, place: int) -> bytes:
+        """The head of the call's record, once it has ended."""
+        try:
+            return HEAD.pack(self.id, self.trace, self.parent, status, self.start_ns, duration_ns, place)
+        except struct.error:  # a clock that somebody has put into another century
+            numbers = map(bounded, (self.start_ns, duration_ns, place))
+            return HEAD.pack(self.id, self.trace, self.parent, status, *numbers)
 
 
 class Told:

@@ -50,14 +50,12 @@ from tracelib.store.writing.records import (
     FACTS,
     FAILED,
     FEEDBACK,
-    HEAD,
     MESSAGE,
     RETURNED,
     RUN,
     SESSION,
     UPDATE,
     VERSION,
-    bounded,
     packed,
 )
 from tracelib.versioning import Version, version_of
@@ -131,7 +129,7 @@ class Recorder:
             known = self._function(op)
         try:
             slot = self.journal.start(SLOT.pack(raw, start_ns) + known.running)
-        except struct.error:  # as in call_finished; it is not shown as running
+        except struct.error:  # a clock that somebody has put into another century: it is not shown as running
             slot = -1
         frame.facts = None
         frame.note = note = Note(self, known, frame, raw, start_ns, slot)
@@ -163,12 +161,7 @@ class Recorder:
         within = self._run()
         run = "null" if within is None else quoted(within)
         lines = f'["{note.session}",{known.names},{version},{run}]\n{links}\n'
-        duration_ns, place = int((made._duration or 0.0) * 1e9), int(made._seq)
-        try:
-            head = HEAD.pack(note.id, note.trace, note.parent, status, note.start_ns, duration_ns, place)
-        except struct.error:  # a clock that somebody has put into another century
-            numbers = map(bounded, (note.start_ns, duration_ns, place))
-            head = HEAD.pack(note.id, note.trace, note.parent, status, *numbers)
+        head = note.head(status, int((made._duration or 0.0) * 1e9), int(made._seq))
         self.journal.append(CALL, head + lines.encode() + sections)
         if note.slot >= 0:
             self.journal.end(note.slot)
