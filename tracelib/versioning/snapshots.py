@@ -22,16 +22,11 @@ _chunks: dict[str, list[Chunk]] = {}
 
 def chunk_of(filename: str, namespace: dict[str, Any]) -> Chunk | None:
     """The text of a file as it is now, parsed once; None where there is none."""
-    kept = _chunks.setdefault(filename, [])
+    kept = _chunks.get(filename, [])
     stamp = _stamp(filename)
     chunk = _from_cache(filename, namespace, kept) if stamp is None else _from_file(filename, stamp, kept)
-    if chunk is None:
-        return None
-    if not kept or chunk is not kept[-1]:
-        if chunk in kept:
-            kept.remove(chunk)
-        kept.append(chunk)
-        del kept[:-KEPT]
+    if chunk is not None and (not kept or chunk is not kept[-1]):
+        _chunks[filename] = [*(one for one in kept if one is not chunk), chunk][-KEPT:]
     return chunk
 
 
@@ -54,7 +49,7 @@ def _from_file(filename: str, stamp: Stamp, kept: list[Chunk]) -> Chunk | None:
     try:
         with io.FileIO(filename) as file:
             text = _decoded(file.readall())
-    except (OSError, UnicodeDecodeError, SyntaxError):
+    except (OSError, UnicodeDecodeError, SyntaxError, LookupError):  # unreadable, or in no encoding of texts
         return None
     return Chunk(filename, text, stamp) if text else None
 
