@@ -18,6 +18,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tracelib.versioning import canonical as canonical_text
+from tracelib.versioning import forms
 from tracelib.versioning.canonical import canonical, digest
 from tracelib.versioning.forms import constant
 from tracelib.versioning.values import (
@@ -35,6 +37,8 @@ GOLDEN = json.loads((HERE / "golden.json").read_text())
 
 HASHES = """
 import json, sys, importlib
+from tracelib.versioning import canonical as canonical_text
+from tracelib.versioning import forms
 from tracelib.versioning.canonical import canonical, digest
 import ast
 corpus = json.load(sys.stdin)
@@ -81,6 +85,17 @@ def test_every_python_here_gives_the_same_hashes() -> None:
 def test_printing_code_anew_keeps_its_form(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert form(ast.unparse(tree)) == canonical(tree.body)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_a_form_written_by_hand_is_the_one_by_fields(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    by_hand = canonical(body)
+    leaves = (ast.Name, ast.Constant, str, int, bool, type(None))
+    by_fields = forms.Forms({kind: forms.FORMS[kind] for kind in leaves})
+    for module in (forms, canonical_text):
+        monkeypatch.setattr(module, "FORMS", by_fields)
+    assert canonical(body) == by_hand
 
 
 ALIKE = [
