@@ -102,17 +102,18 @@ def _likely(place: Place, code: types.CodeType) -> bool:
     """Whether strings, numbers and names of the text are in the code; a no is settled by compiling."""
     whole = place.node is place.statement.node
     told = place.statement.names if whole else names_of([place.node])
-    names: set[str] = set()
-    constants: set[Any] = set()
+    names: list[tuple[str, ...]] = []
+    constants: list[Any] = []
     waiting = [code]
     for inner in waiting:
-        names.update(inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
-        constants.update(inner.co_consts)
+        names += (inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
+        constants += inner.co_consts
         waiting += [c for c in inner.co_consts if c.__class__ is types.CodeType]
-    unknown = told.inside - names
+    unknown = told.inside.difference(*names)
     if unknown and not all(name.startswith("__") for name in unknown):
         return False
-    return constants.issuperset(told.evident) or set(_flat(constants)).issuperset(told.evident)
+    evident = told.evident
+    return not evident or set(constants).issuperset(evident) or set(_flat(constants)).issuperset(evident)
 
 
 def codes(code: types.CodeType) -> Iterator[types.CodeType]:
