@@ -135,11 +135,11 @@ class Chunk:
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 self.future = self.future or any(a.name == "annotations" for a in node.names)
                 continue
-            self.statements.extend(self._split(node))
+            self.statements += self._split(node)
 
-    def _split(self, node: ast.stmt) -> Iterator[Statement]:
+    def _split(self, node: ast.stmt) -> list[Statement]:
         """`a, b = 1, 2` is two definitions."""
-        number = len(self.statements)
+        number, found = len(self.statements), []
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target, value = node.targets[0], node.value
             if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and _apart(target, value):
@@ -147,9 +147,8 @@ class Chunk:
                     made = ast.Assign([one], its, lineno=node.lineno, col_offset=node.col_offset)
                     made.end_lineno, made.end_col_offset = node.end_lineno, node.end_col_offset
                     assert isinstance(one, ast.Name)
-                    yield Statement(self, number + place, made, f"{one.id} = {self.segment(its)}")
-                return
-        yield Statement(self, number, node)
+                    found.append(Statement(self, number + place, made, f"{one.id} = {self.segment(its)}"))
+        return found or [Statement(self, number, node)]
 
     def segment(self, node: Any) -> str:
         """The text of a node as it is written; a definition with its decorators."""

@@ -96,7 +96,8 @@ class Reader:
 
     def read(self, nodes: Iterable[ast.AST]) -> None:
         self.stack.extend(list(nodes)[::-1])
-        stack, handler_of, name, load = self.stack, self.handlers.get, ast.Name, ast.Load
+        stack, handler_of = self.stack, self.handlers.get
+        name, load, constant = ast.Name, ast.Load, ast.Constant
         scope, soft, inside, thorough = self.scope, self.soft, self.names.inside, self.thorough
         while stack:
             node = stack.pop()
@@ -107,6 +108,8 @@ class Reader:
                     self.met.append(((own,), scope, soft, node))
                 elif not soft:
                     inside.add(own)
+            elif kind is constant and node.value.__class__ is not str:
+                pass
             elif (handler := handler_of(kind)) is not None:
                 handler(self, node)
             elif kind is tuple:

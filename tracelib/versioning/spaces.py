@@ -37,14 +37,13 @@ class Space:
         self.package = _package(name, namespace)
         self.ranks = {id(chunk): rank for rank, chunk in enumerate(chunks)}
         self.edited: bool | None = None
-        self._bindings: dict[tuple[int, str], list[Binding]] = {}
+        self._bindings: dict[str, list[Binding]] = {}
 
     def bindings(self, name: str) -> list[Binding]:
         """Every statement that binds the name, in the order they ran; the main guard's come first."""
-        key = len(self.chunks), name
-        found = self._bindings.get(key)
+        found = self._bindings.get(name)
         if found is None:
-            found = self._bindings[key] = self._bound(name)
+            found = self._bindings[name] = self._bound(name)
         return found
 
     def _bound(self, name: str) -> list[Binding]:
@@ -120,12 +119,6 @@ class Space:
     def names(self) -> list[str]:
         """The names that the texts bind, sorted."""
         return sorted({name for chunk in self.chunks for name in chunk.index})
-
-    def add(self, chunk: Chunk) -> None:
-        """A text that turned out to belong here, such as that of a generated function."""
-        if id(chunk) not in self.ranks:
-            self.ranks[id(chunk)] = len(self.chunks)
-            self.chunks.append(chunk)
 
 
 def _joined(found: list[dict[str, list[Statement]]]) -> dict[str, list[Statement]]:

@@ -70,13 +70,15 @@ def _annotated(r: Reader, node: ast.AnnAssign) -> None:
 
 def _function(r: Reader, node: Any) -> None:
     r.bind(node.name, node, node)
-    _decorators(r, node)
+    if node.decorator_list:
+        _decorators(r, node)
     outer = _type_parameters(r, node)
     arguments = every_argument(node.args)
     inner = Scope(FUNCTION, outer)
     inner.bound.update([argument.arg for argument in arguments])
-    _declarations(r, node.body, inner)
-    r.push_in(inner, node.body)
+    if r.declaring:
+        _declarations(r, node.body, inner)
+    r.stack += [(r.scope, r.soft), *node.body[::-1], (inner, False)]
     annotations = [argument.annotation for argument in arguments if argument.annotation is not None]
     if annotations:
         r.push_in(outer, annotations, soft=True)

@@ -38,11 +38,13 @@ class Walk(Direct):
 
     def _link(self, piece: Piece) -> None:
         self._read_ahead(piece)
+        by_words = False
         for load in piece.loads:
             self._use(piece, load)
+            by_words = by_words or load.chain[0] in ("globals", "vars")
         for found in piece.imports:
             self._use_import(piece, found)
-        if any(ld.chain[0] in ("globals", "vars") for ld in piece.loads):
+        if by_words:
             self._use_words(piece)
         for name in piece.computed:
             self.partial(f"{piece.name}: {name}() of a text made while running")
