@@ -59,6 +59,34 @@ def test_a_filter_selects_calls(tracelib: Command, where: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ('"refund" in output and tokens>40', ()),
+        ('name=="ask"', ("--where", '"refund" in output and tokens > 40')),
+        ("ask", ("--where", '"refund" in output and tokens > 40')),
+        ("error", ()),
+        ("greet", ()),
+    ],
+    ids=["filter", "two filters", "name and filter", "filter of one word", "name"],
+)
+def test_what_is_no_name_of_a_function_is_a_filter(
+    tracelib: Command, where: str, given: str, more: tuple[str, ...]
+) -> None:
+    names = {"error": 'error == "KeyError"', "greet": 'name == "greet"'}
+    asked = names.get(given, '"refund" in output and tokens > 40')
+    expected = objects(tracelib("calls", "--where", asked, "--store", where, "--json"))
+    assert expected
+    assert objects(tracelib("calls", given, *more, "--store", where, "--json")) == expected
+
+
+def test_a_filter_that_is_none_says_so_and_a_name_that_is_none_is_no_filter(
+    tracelib: Command, where: str
+) -> None:
+    assert "did you mean name" in tracelib("calls", 'nmae == "greet"', "--store", where).err
+    assert "no function duration is stored" in tracelib("calls", "duration", "--store", where).err
+
+
 def test_a_failed_call_is_listed_with_its_error(tracelib: Command, where: str) -> None:
     done = tracelib("calls", "--where", 'error == "KeyError"', "--store", where)
     assert "failed KeyError: 'no order a-17'" in done.out

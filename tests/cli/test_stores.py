@@ -70,6 +70,16 @@ def test_the_store_is_the_option_else_the_variable_else_logdir(
     assert tracelib("log", "--json").code == 0
 
 
+def test_the_option_may_stand_in_front_of_the_command(
+    tracelib: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACELIB_STORE", str(tmp_path / "elsewhere"))
+    assert tracelib("--store", "logdir", "log").out == tracelib("log", "--store", "logdir").out != ""
+    assert "nowhere" in tracelib("--store", "nowhere", "log").err
+    assert tracelib("--store", "nowhere", "log", "--store", "logdir").code == 0
+    assert "elsewhere" in tracelib("log").err
+
+
 def test_a_file_of_something_else_is_refused_and_left_as_it_is(tracelib: Command, empty: Path) -> None:
     (empty / "notes.txt").write_text("not a database")
     other = sqlite3.connect(empty / "other.db")

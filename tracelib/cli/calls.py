@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 
 import click
@@ -12,6 +14,7 @@ from tracelib.cli.opening import as_json, limited, of_store, opened
 from tracelib.cli.screen import Column, Listing, Screen, note
 from tracelib.cli.tree import named, print_tree
 from tracelib.cli.units import dollars, moment, span
+from tracelib.errors import FilterError, UnknownRecord
 from tracelib.store.rows import StoredCall
 from tracelib.store.store import Store
 
@@ -30,12 +33,18 @@ ROOMY = 100
 """Columns of a terminal from which on the year is shown."""
 YEAR = len("2026-")
 
+Asked = Callable[[str | None, str | None], list[StoredCall]]
+"""Gives the calls that a filter selects, of a function or of all."""
+NAME = re.compile(r"[\w.:@-]*(?:<\w+>[\w.:@-]*)*")
+"""What a function is called, unless its author gave it a name with other signs."""
+
 EPILOG = """
 Examples:
 
 \b
   tracelib calls greet --limit 5
-  tracelib calls --where 'duration > 2 and "refund" in output'
+  tracelib calls 'duration > 2 and "refund" in output'
+  tracelib calls greet --where 'duration > 2 and "refund" in output'
   tracelib calls --where 'model == "gpt-4o-mini" and start > "-2h"' --json
   tracelib calls --where 'error and not "timeout" in input' --tree
 
@@ -46,7 +55,7 @@ cost (dollars), attempts, run, tags, score, feedback, input, inputs["name"], out
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME|EXPR]", required=False)
 @click.option("--where", "expression", metavar="EXPR", help="Only calls that this filter selects.")
 @click.option("--deep", is_flag=True, help="Search all of big values, not only their first 200 characters.")
 @click.option("--tree", is_flag=True, help="Show each call within the whole tree of calls around it.")
@@ -66,11 +75,12 @@ def calls(
 ) -> None:
     """List calls, newest first; a filter expression selects.
 
-    NAME is a function, such as greet or app:greet. Durations are in seconds and costs in dollars; a cost
-    that is not known is empty. Times are UTC.
+    NAME is a function, such as greet or app:greet; anything else is taken for a filter. Durations are in
+    seconds and costs in dollars; a cost that is not known is empty. Times are UTC.
     """
     store, screen = opened(where), Screen()
-    found = store.calls(expression, name, limit, values and not tree, deep)
+    ask = partial(store.calls, limit=limit, values=values and not tree, deep=deep)
+    found = selected(name, expression, ask)
     around = trees(store, found) if tree else []
     if json_:
         screen.json([call.to_json() for call in (chain.from_iterable(around) if tree else found)])
@@ -80,6 +90,21 @@ def calls(
         print_trees(screen, around, found if name or expression else [])
     else:
         screen.listing(listing(screen, found))
+
+
+def selected(given: str | None, expression: str | None, ask: Asked) -> list[StoredCall]:
+    """The calls of a function of that name; where there is none, those that it selects as a filter."""
+    try:
+        return ask(expression, given)
+    except UnknownRecord as unknown:
+        if given is None:
+            raise
+        try:
+            return ask(given if expression is None else f"({given}) and ({expression})", None)
+        except FilterError:
+            if NAME.fullmatch(given):
+                raise unknown from None
+            raise
 
 
 def trees(store: Store, found: Sequence[StoredCall]) -> list[list[StoredCall]]:

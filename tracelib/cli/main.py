@@ -48,8 +48,9 @@ def unread() -> int:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="`tracelib COMMAND --help` says more about a command. Start with `tracelib demo`.",
 )
+@click.option("--store", metavar="PATH|URL", help="The store, for the command that follows.")
 @click.version_option(__version__, message="tracelib %(version)s")
-def cli() -> None:
+def cli(store: str | None) -> None:
     """Record Python programs that call language models, and let optimizers improve them."""
 
 

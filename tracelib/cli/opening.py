@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from tracelib.errors import StoreError
 from tracelib.store.store import PostgresStore, Store, open_store
@@ -15,16 +16,23 @@ DEFAULT = "./logdir"
 
 
 def of_store(command: C) -> C:
-    """Gives a command the option --store, as `where`."""
+    """Gives a command the option --store, as `where`; it may also stand in front of the command."""
     return click.option(
         "--store",
         "where",
+        callback=_or_in_front,
         envvar="TRACELIB_STORE",
         default=DEFAULT,
         show_default=True,
         metavar="PATH|URL",
         help="A folder, sqlite:///file.db or postgresql://user@host/name; else TRACELIB_STORE.",
     )(command)
+
+
+def _or_in_front(ctx: click.Context, option: click.Parameter, given: str) -> str:
+    in_front: str | None = ctx.find_root().params.get("store")
+    own = ctx.get_parameter_source("where") is ParameterSource.COMMANDLINE
+    return given if own or in_front is None else in_front
 
 
 def as_json(command: C) -> C:
