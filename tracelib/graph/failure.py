@@ -7,6 +7,7 @@ import functools
 import inspect
 import linecache
 import os
+import re
 import textwrap
 import types
 from typing import TYPE_CHECKING, Any
@@ -247,6 +248,8 @@ def _block(fn: Any, filename: str, line: int, function: str) -> tuple[list[str],
         block, first = inspect.getsourcelines(code)
     except (OSError, TypeError):
         return None
+    if not re.search(rf"\b{re.escape(function.strip('<>'))}\b", "".join(block)):
+        return None  # since Python 3.13 "<string>" is also the text of `python -c`
     return [text.rstrip("\n") for text in block], max(first, 1)
 
 
