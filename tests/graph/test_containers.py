@@ -5,7 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
+import functools
 import gc
+import io
+import re
+import threading
 import types
 import typing
 import weakref
@@ -17,6 +21,7 @@ import pytest
 
 import tracelib as trace
 from tracelib.errors import SearchStoppedWarning
+from tracelib.graph.containers import written_in_python
 
 
 class Pair(NamedTuple):
@@ -582,3 +587,24 @@ def test_a_parameter_in_a_container_keeps_the_value_of_that_moment() -> None:
     assert result.data == "old"
     assert result.inputs["parts[0]"].data == "old"
     assert result.parents[0] is p
+
+
+def test_classes_of_c_are_told_from_those_of_python():
+    class Plain:
+        pass
+
+    class Slotted(dict):
+        __slots__ = ("kept",)
+
+    assert written_in_python(Plain)
+    assert written_in_python(Slotted)
+    for made_in_c in (
+        io.TextIOWrapper,
+        io.BytesIO,
+        threading.local,
+        re.Pattern,
+        functools.partial,
+        dict,
+        object,
+    ):
+        assert not written_in_python(made_in_c)

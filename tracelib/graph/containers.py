@@ -30,8 +30,8 @@ DEPTH_LIMIT = 100
 FIELD_MARKERS = ("__dataclass_fields__", "__pydantic_fields__")
 PYDANTIC = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 """What a pydantic model keeps beside its fields."""
-WRITTEN_IN_PYTHON = 1 << 9
-"""The flag of a class that a class statement made (Py_TPFLAGS_HEAPTYPE)."""
+HEAP, IMMUTABLE = 1 << 9, 1 << 8
+"""Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE: a class was made while the program runs, and may not be changed."""
 
 PACK = Operator("pack", lambda plain: plain)
 """What `node([a, b])` did to its nodes."""
@@ -175,7 +175,12 @@ def _has_fields(kind: type) -> bool:
     """Whether it is a dataclass or pydantic model that a bare `object.__new__` can copy."""
     if not any(marker in vars(base) for base in kind.__mro__ for marker in FIELD_MARKERS):
         return False
-    return all(base is object or base.__flags__ & WRITTEN_IN_PYTHON for base in kind.__mro__)
+    return all(base is object or written_in_python(base) for base in kind.__mro__)
+
+
+def written_in_python(kind: type) -> bool:
+    """Whether a class statement made it. Since Python 3.12 many classes of C are made while running, too."""
+    return kind.__flags__ & (HEAP | IMMUTABLE) == HEAP
 
 
 def _read_subclass(reader: Reader, value: Any) -> Parts | None:
@@ -275,9 +280,7 @@ def _slots_of(value: Any) -> tuple[types.MemberDescriptorType, ...]:
 @functools.lru_cache(maxsize=512)
 def _slots(kind: Any) -> tuple[types.MemberDescriptorType, ...]:
     """The slots of a class and its bases as Python made them, private names as they are kept."""
-    found = (
-        item for base in kind.__mro__ if base.__flags__ & WRITTEN_IN_PYTHON for item in vars(base).values()
-    )
+    found = (item for base in kind.__mro__ if written_in_python(base) for item in vars(base).values())
     return tuple(item for item in found if type(item) is types.MemberDescriptorType)
 
 

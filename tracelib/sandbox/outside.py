@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tracelib.graph.bundle import Bundle
-from tracelib.graph.containers import nodes_of, plain, seen
+from tracelib.graph.containers import nodes_of, plain, seen, written_in_python
 from tracelib.graph.node import Node
 from tracelib.sandbox import crossing
 from tracelib.sandbox.crossing import Known, NotCrossing
@@ -16,8 +16,6 @@ from tracelib.sandbox.sandbox import Given
 
 Tools = Mapping[str, Callable[..., Any]]
 UNSEEN = (types.ModuleType, type, types.BuiltinFunctionType, types.FunctionType, types.MethodType)
-HEAP = 1 << 9
-"""Py_TPFLAGS_HEAPTYPE: the class was made while the program ran, as every class of Python is."""
 WAYS_OUT = (
     "pass what the code needs of it as an argument, name the function that uses it in tools=[...], or allow "
     "the code to run in this process"
@@ -128,7 +126,7 @@ class Session:
 
 def _is_python(value: Any) -> bool:
     """Whether it is an object of a class written in Python, with attributes of its own."""
-    return bool(type(value).__flags__ & HEAP) and isinstance(getattr(value, "__dict__", None), dict)
+    return written_in_python(type(value)) and isinstance(getattr(value, "__dict__", None), dict)
 
 
 def _learned_methods(owner: Any) -> set[str]:

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tracelib.graph.containers import written_in_python
 from tracelib.graph.tracing import stop_tracing
 from tracelib.redaction import Redactor
 
@@ -95,13 +96,9 @@ def state_of(value: Any) -> dict[str, Any]:
             if type(item) is types.GetSetDescriptorType and name == "__dict__":
                 inside = item.__get__(value)
                 found = {**found, **{k: v for k, v in list(dict.items(inside)) if type(k) is str}}
-            elif type(item) is types.MemberDescriptorType and base.__flags__ & WRITTEN_IN_PYTHON:
+            elif type(item) is types.MemberDescriptorType and written_in_python(base):
                 found.update(_slot(item, value))
     return found
-
-
-WRITTEN_IN_PYTHON = 1 << 9
-"""The flag of a class that a class statement made (Py_TPFLAGS_HEAPTYPE)."""
 
 
 def _slot(slot: types.MemberDescriptorType, value: Any) -> Iterator[tuple[str, Any]]:
