@@ -104,11 +104,9 @@ def _likely(place: Place, code: types.CodeType) -> bool:
     told = place.statement.names if whole else names_of([place.node])
     names: list[tuple[str, ...]] = []
     constants: list[Any] = []
-    waiting = [code]
-    for inner in waiting:
+    for inner in codes(code):
         names += (inner.co_names, inner.co_varnames, inner.co_freevars, inner.co_cellvars)
         constants += inner.co_consts
-        waiting += [c for c in inner.co_consts if c.__class__ is types.CodeType]
     unknown = told.inside.difference(*names)
     if unknown and not all(name.startswith("__") for name in unknown):
         return False
