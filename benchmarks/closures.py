@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import hashlib
 import tempfile
 import time
@@ -71,21 +70,15 @@ def _cold(target: Any, text: str, repeats: int) -> tuple[Any, float]:
 def _unread(folder: str, count: int, repeats: int) -> Spread:
     """As in a program that just started: each time another file, whose text nobody has read yet.
 
-    The parse beside it is given the text. Both begin after a full collection, which leaves little of
-    them in the processor's caches.
+    The parse beside it is given the text.
     """
     ratios, text = [], helpers(count)
     for at in range(repeats + 1):
         target = imported(Path(folder) / f"unread{count}_{at}.py", text).f
-        before = _after_collection(_floor, text)
-        took = _after_collection(version_of, target)
-        ratios.append(2 * took / max(before + _after_collection(_floor, text), 1e-9))
+        before = seconds(_floor, text)
+        took = seconds(version_of, target)
+        ratios.append(2 * took / max(before + seconds(_floor, text), 1e-9))
     return spread(ratios[1:])
-
-
-def _after_collection(work: Callable[..., Any], *args: Any) -> float:
-    gc.collect()
-    return seconds(work, *args)
 
 
 def _floor(text: str) -> None:
